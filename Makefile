@@ -1,0 +1,38 @@
+# Two commands are all a fresh machine needs: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := .venv/.run-installed
+DEV := .venv/.dev-installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check bench notebooks schema clean
+
+demo: $(RUN)                 ## the question of the project, answered: table, files and pictures
+	$(BIN)/sim run scenarios/four_approaches.yaml
+
+test: $(DEV)                 ## every test but the slow ones
+	$(BIN)/python -m pytest -n 2
+
+check: $(DEV)                ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(DEV)                ## messages per CPU second, beside bare SimPy timeouts of the same run
+	$(BIN)/python tests/benchmarks/bench.py
+
+schema: $(RUN)               ## the JSON Schema that editors use
+	$(BIN)/sim schema > scenarios/schema.json
+
+clean:
+	rm -rf .venv
+
+$(RUN): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(DEV): $(RUN)
+	$(PIP_INSTALL) --editable ".[dev]"
+	touch $@

@@ -1,0 +1,34 @@
+"""All metrics of one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.analysis.lag import ages, backlogs, drain_times, offset_lags
+from sim.analysis.outcomes import outcomes
+from sim.analysis.throughput import throughput, utilization
+from sim.vocabulary import METRICS
+
+if TYPE_CHECKING:
+    from sim.engine.ledger import Record
+
+
+def measure(record: Record) -> dict[tuple[str, str], float]:
+    """Compute every metric of ``summary.csv`` for one run.
+
+    Returns:
+        Values by (metric, scope), in the order of ``METRICS`` and then of the record. Statistics over
+        nothing are NaN. A metric that has no scope here (the lag of an architecture without streams) has
+        one NaN under the empty scope.
+    """
+    scopes = [*record.effects, *(copies.name for copies in record.copies)]
+    assert len(set(scopes)) == len(scopes), "an effect and a component share a name"
+    values = outcomes(record) | backlogs(record) | ages(record) | offset_lags(record) | drain_times(record)
+    values |= throughput(record) | utilization(record)
+    by_metric: dict[str, dict[tuple[str, str], float]] = {name: {} for name in METRICS}
+    for (metric, scope), value in values.items():
+        by_metric[metric][metric, scope] = value
+    for metric, rows in by_metric.items():
+        if not rows:
+            rows[metric, ""] = float("nan")
+    return {row: value for rows in by_metric.values() for row, value in rows.items()}

@@ -1,0 +1,60 @@
+"""How much was done per second, and how busy the workers were."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.analysis import window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.engine.ledger import Record
+
+
+def throughput(record: Record) -> dict[tuple[str, str], float]:
+    """Completions inside [warm-up, horizon) per second, of whole messages and per effect."""
+    seconds = window.length(record)
+    ends = {"": window.last_applied(record)} | {pair.effect: pair.first_applied for pair in record.pairs}
+    return {
+        ("throughput", scope): window.ratio(
+            float(np.count_nonzero((end >= record.warmup) & (end < record.horizon))), seconds
+        )
+        for scope, end in ends.items()
+    }
+
+
+def utilization(record: Record) -> dict[tuple[str, str], float]:
+    """Busy worker seconds over all worker seconds of the window, per pool; downtime counts as idle."""
+    seconds = window.length(record)
+    return {
+        ("utilization", pool.name): window.ratio(pool.busy, pool.workers * seconds) for pool in record.pools
+    }
+
+
+def rates(messages: pd.DataFrame, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offered and completed messages per second in bins of time, of one run.
+
+    Args:
+        messages: rows with ``MESSAGE_COLUMNS`` of one architecture and replication.
+        edges: sorted, seconds, shape (bins + 1,).
+
+    Returns:
+        Offered and completed per second, each of shape (bins,). A message is complete when its last effect
+        first happens.
+    """
+    number = messages["message"].to_numpy()
+    order = np.argsort(number, kind="stable")
+    number = number[order]
+    starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]) if len(number) else np.empty(0, int)
+    published = messages["published"].to_numpy(dtype=float)[order][starts]
+    applied = messages["first_applied"].to_numpy(dtype=float)[order]
+    completed = np.maximum.reduceat(applied, starts) if len(number) else np.empty(0)
+    widths = np.diff(edges)
+    offered = np.histogram(published, edges)[0] / widths
+    return offered, np.histogram(completed[np.isfinite(completed)], edges)[0] / widths

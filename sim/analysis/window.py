@@ -1,0 +1,30 @@
+"""The window of time over which a run is judged, and counting along the time axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sim.engine.ledger import Record
+
+
+def published_inside(record: Record) -> np.ndarray:
+    """Which messages count: those published in [warm-up, horizon), shape (messages,)."""
+    return (record.published >= record.warmup) & (record.published < record.horizon)
+
+
+def length(record: Record) -> float:
+    """Seconds from the warm-up to the horizon."""
+    return record.horizon - record.warmup
+
+
+def last_applied(record: Record) -> np.ndarray:
+    """When the last effect of each message first happened; NaN unless all of them did, shape (messages,)."""
+    return np.maximum.reduce([pair.first_applied for pair in record.pairs])
+
+
+def ratio(part: float, whole: float) -> float:
+    """A quotient that is NaN, and not an error, over nothing."""
+    return part / whole if whole > 0 else float("nan")

@@ -1,0 +1,1 @@
+"""One comparable design per file: its options and how it wires public components."""

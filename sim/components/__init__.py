@@ -1,0 +1,1 @@
+"""One physical thing per file, as SimPy processes: what the simulator means."""

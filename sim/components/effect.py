@@ -1,0 +1,139 @@
+"""An effect: the piece of work that a message must cause at its sink (a row in ``db``, a document in ``index``).
+
+Whoever does the work asks :meth:`Effect.begin` how long this attempt takes and how it ends. Both follow from
+draws attached to (message, effect, attempt) and from the sink's fault timelines, never from the order of
+processing. Left out: sinks with a capacity of their own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from sim.components.faults import Delay, Loss, Reject, Slow
+from sim.components.timelines import Condition
+from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
+from sim.engine.quantities import Block, Share
+from sim.engine.streams import uniform
+from sim.vocabulary import Role
+
+if TYPE_CHECKING:
+    from sim.components.site import Site
+
+
+class EffectOptions(Block):
+    """A piece of work that every message must cause."""
+
+    service: RandomDuration
+    """How long an attempt takes."""
+    failure: Share = 0.0
+    """Share of the attempts that fail, at the end of their service time."""
+    poison: Share = 0.0
+    """Share of the messages for which every attempt fails."""
+    long: Long | None = None
+    """A share of the messages that take another service time."""
+    after: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
+    """The effect that must be complete before this one starts."""
+
+
+SUCCEEDS = "succeeds"
+FAILS = "fails"
+SEEMS_TO_FAIL = "seems to fail"
+"""The effect happens, but the reply is lost and the worker takes it for a failure."""
+
+Attempt = Literal["succeeds", "fails", "seems to fail"]
+"""How an attempt ends."""
+
+
+class Effect:
+    """One effect and its sink.
+
+    Args:
+        site: where it happens.
+        number: its place in the scenario.
+        name: as in the scenario.
+        options: how long it takes and how often it fails.
+    """
+
+    def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
+        self.number = number
+        self.name = name
+        self.attempts = array("I", [0]) * len(site.messages)
+        self.applications = site.ledger.applications[number]
+        self.on_applied: list[Callable[[int], None]] = []
+        self._site = site
+        self._first_applied = site.ledger.first_applied[number]
+        self._late = site.ledger.late[number]
+        self._service = self._service_time(site, options)
+        self._failure = options.failure
+        self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
+        self._poison = options.poison
+        self._poisons = site.streams.attached(uniform, "poison", name) if options.poison else None
+        conditions = site.faults.conditions(Role.SINK, (name,), Reject, Slow, Delay, Loss)
+        self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
+        self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
+        self._can_fail = bool(options.failure or options.poison or conditions)
+
+    def refuse_during(self, conditions: list[Condition]) -> None:
+        """Attempts also fail at once while one of these is active."""
+        self._rejects += conditions
+        self._can_fail = self._can_fail or bool(conditions)
+
+    def begin(self, message: int, now: float) -> tuple[float, Attempt]:
+        """Start an attempt: how long it takes at normal speed, s, and how it ends."""
+        attempt = self.attempts[message]
+        self.attempts[message] = attempt + 1
+        if not self._can_fail:
+            return self._service(message, attempt), SUCCEEDS
+        for condition in self._rejects:
+            if condition.hits(message, attempt, now):
+                return 0.0, FAILS
+        duration, outcome = self._service(message, attempt), SUCCEEDS
+        for condition in self._others:
+            if condition.hits(message, attempt, now):
+                fault = condition.fault
+                if isinstance(fault, Slow):
+                    duration *= fault.factor
+                elif isinstance(fault, Delay):
+                    duration += fault.by
+                elif isinstance(fault, Loss) and outcome is not FAILS:
+                    outcome = FAILS if fault.leg == "request" else SEEMS_TO_FAIL
+        if (self._fails is not None and self._fails(message, attempt) < self._failure) or (
+            self._poisons is not None and self._poisons(message) < self._poison
+        ):
+            outcome = FAILS
+        return duration, outcome
+
+    def apply(self, message: int, now: float, late: bool) -> None:
+        """The effect happens; ``late`` if it took more than one attempt."""
+        if not self.applications[message]:
+            self._first_applied[message] = now
+            if late:
+                self._late[message] = 1
+        self.applications[message] += 1
+        for tell in self.on_applied:
+            tell(message)
+
+    def _service_time(self, site: Site, options: EffectOptions) -> Callable[[int, int], float]:
+        service = options.service
+        if isinstance(service, TraceColumn):
+            times = (site.messages.trace[service.trace_column] * service.times).tolist()
+            normal: Callable[[int, int], float] = lambda message, attempt: times[message]  # noqa: ARG005, E731
+        elif isinstance(service, Constant):
+            value = service.value
+            normal = lambda message, attempt: value  # noqa: ARG005, E731
+        else:
+            normal = site.streams.attached(service.sample, "service", self.name)
+        if options.long is None:
+            return normal
+        share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
+        assert not isinstance(options.long.service, TraceColumn)
+        longer = site.streams.attached(options.long.service.sample, "long service", self.name)
+
+        def either(message: int, attempt: int) -> float:
+            return longer(message, attempt) if chosen(message) < share else normal(message, attempt)
+
+        return either

@@ -1,0 +1,97 @@
+"""A link from a producer to what takes its publishes: delay, loss, refusal.
+
+An attempt is sent, arrives after the hop, is accepted or refused, and the answer takes the hop back. While
+the broker is down or rejects, it refuses at once. A message that was stored although its answer got lost is
+stored again by the next attempt. Left out: bandwidth, ordering of what is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from simpy.events import Event
+
+from sim.components.effect import Effect
+from sim.components.faults import Delay, Down, Loss, Reject
+from sim.components.site import Site
+from sim.engine.environment import Process
+from sim.engine.quantities import UNLIMITED
+from sim.vocabulary import Role
+
+
+class Link:
+    """The way to one broker.
+
+    Args:
+        site: where it lies.
+        effects: the effects for which the broker takes publishes.
+        accept: stores a message; False when the broker is full.
+        hop: one way, s.
+
+    Attributes:
+        is_instant: whether attempts take no time.
+        first_attempt: where that is so, makes a message's first attempt.
+    """
+
+    def __init__(
+        self, site: Site, effects: list[Effect], accept: Callable[[int, float], bool], hop: float
+    ) -> None:
+        site.has_broker = True
+        self.effects = tuple(effect.number for effect in effects)
+        self.accept = accept
+        self._site = site
+        self._hop = hop
+        conditions = site.faults.conditions(
+            Role.BROKER, tuple(effect.name for effect in effects), Down, Reject, Delay, Loss
+        )
+        self._refusals = [each for each in conditions if isinstance(each.fault, Down | Reject)]
+        self.first_attempt: Callable[[int, float], bool] = self._first_attempt if self._refusals else accept
+        self._network = [each for each in conditions if isinstance(each.fault, Delay | Loss)]
+        self.is_instant = not hop and not self._network
+
+    def send(self, message: int, attempt: int, timeout: float | None) -> Generator[Event, Any, bool | None]:
+        """One attempt: True accepted, False refused or timed out, None if no answer will ever come."""
+        site = self._site
+        if self.is_instant:
+            return self.arrive(message, attempt, site.now)
+        sent = site.now
+        arrival, is_request_lost, is_reply_lost = sent + self._hop, False, False
+        for condition in self._network:
+            if condition.hits(message, attempt, sent):
+                fault = condition.fault
+                if isinstance(fault, Delay):
+                    arrival += fault.by
+                else:
+                    assert isinstance(fault, Loss)
+                    is_request_lost |= fault.leg == "request"
+                    is_reply_lost |= fault.leg == "reply"
+        answer = UNLIMITED if is_request_lost or is_reply_lost else arrival + self._hop
+        deadline = UNLIMITED if timeout is None else sent + timeout
+        if answer <= deadline and answer < UNLIMITED:
+            yield site.at(arrival)
+            is_accepted = self.arrive(message, attempt, site.now)
+            yield site.at(answer)
+            return is_accepted
+        if not is_request_lost:
+            site.process(self._arrive_unheard(message, attempt, arrival))
+        if deadline == UNLIMITED:
+            if not is_request_lost:  # let it arrive before the caller is given up
+                yield site.at(arrival)
+            return None
+        yield site.at(deadline)
+        return False
+
+    def arrive(self, message: int, attempt: int, now: float) -> bool:
+        """An attempt reaches the broker; whether it is accepted."""
+        for condition in self._refusals:
+            if condition.hits(message, attempt, now):
+                return False
+        return self.accept(message, now)
+
+    def _first_attempt(self, message: int, now: float) -> bool:
+        return self.arrive(message, 0, now)
+
+    def _arrive_unheard(self, message: int, attempt: int, arrival: float) -> Process:
+        yield self._site.at(arrival)
+        self.arrive(message, attempt, arrival)

@@ -1,0 +1,290 @@
+"""A partitioned log and the consumer groups that read it: write once, read by many, in order.
+
+A record goes to partition key mod partitions and stays until its retention is over, read or not. A group
+holds a position and a committed offset per partition; its members share the partitions in contiguous ranges
+(the first ``partitions mod members`` get one more; members beyond the partitions are idle). A member commits
+when it fetches and its commit interval has passed, when it has been idle so long, and when it stops in good
+order. After a crash it begins again at the committed offset: what lies between is repeated.
+
+Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
+replication, producers that batch per partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from numpy.typing import NDArray
+from pydantic import Field
+from simpy.events import Event
+
+from sim.components.consumer import Source, StreamConsumers, Worker
+from sim.components.faults import Down
+from sim.components.site import Site
+from sim.components.timelines import Outage, Windows
+from sim.engine.environment import Process
+from sim.engine.quantities import UNLIMITED, Block, Count, DurationOrUnlimited
+from sim.vocabulary import Outcome, Role
+
+
+class StreamOptions(Block):
+    """A partitioned log that consumer groups read."""
+
+    partitions: Annotated[Count, Field(ge=1)] = 6
+    """Number of partitions; a message goes to partition key mod partitions."""
+    retention: Annotated[DurationOrUnlimited, Field(gt=0)] = 7 * 86400.0
+    """A record is removed so long after it was accepted, read or not."""
+
+
+class Log:
+    """The records of all partitions.
+
+    Args:
+        site: where it stands.
+        options: partitions and retention.
+        effects: names of the effects for which publishes are taken, for the faults of the broker.
+    """
+
+    def __init__(self, site: Site, options: StreamOptions, effects: tuple[str, ...]) -> None:
+        self.partitions = options.partitions
+        self.retention = options.retention
+        self.records: list[list[int]] = [[] for _ in range(options.partitions)]
+        self.partition_of: NDArray[Any] = site.messages.key % options.partitions
+        self.groups: list[Group] = []
+        self.pauses: list[Windows] = [
+            condition.windows
+            for condition in site.faults.conditions(Role.BROKER, effects, Down)
+            if condition.windows is not None
+        ]
+        self._partition: list[int] = self.partition_of.tolist()
+        self._site = site
+        if self.pauses:
+            site.process(self._resume_after_pauses())
+
+    def accept(self, message: int, now: float) -> bool:
+        """Append a message; a log is never full."""
+        partition = self._partition[message]
+        copy = message
+        for group in self.groups:
+            copy = group.log.store(message, now)
+        self.records[partition].append(copy)
+        for group in self.groups:
+            group.appended(partition, now)
+        return True
+
+    def is_paused(self) -> bool:
+        """Whether nothing can be fetched now."""
+        return any(windows.covers(self._site.now) for windows in self.pauses)
+
+    def _resume_after_pauses(self) -> Process:
+        for end in sorted(end for windows in self.pauses for end in windows.ends if end < UNLIMITED):
+            yield self._site.at(end)
+            for group in self.groups:
+                for partition in range(self.partitions):
+                    group.appended(partition, end)
+
+
+class Group(Source[int]):
+    """One consumer group; the source of one pool.
+
+    Args:
+        site: where it stands.
+        name: ``index_stream``.
+        effects: numbers of the effects that its consumers do.
+        log: what it reads.
+        consumers: how its members work.
+    """
+
+    def __init__(
+        self, site: Site, name: str, effects: tuple[int, ...], log: Log, consumers: StreamConsumers
+    ) -> None:
+        super().__init__(site)
+        self.log = site.ledger.log(name, effects)
+        self.log.partitions = log.partition_of
+        self._records = log
+        self._site = site
+        self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
+        self._interval = consumers.commit_interval
+        self._partition: list[int] = log.partition_of.tolist()
+        self._fetched = [0] * log.partitions
+        self._done = [0] * log.partitions
+        self._committed = [0] * log.partitions
+        self._rewound = [0.0] * log.partitions
+        self._members = _assign(log.partitions, consumers.count)
+        self._member_of = [member for member, owned in enumerate(self._members) for _ in owned]
+        self._last_commit = [0.0] * consumers.count
+        self._next_partition = [0] * consumers.count
+        self._idle: list[Worker | None] = [None] * consumers.count
+        log.groups.append(self)
+        site.unfinished.append(self._has_work)
+        site.closing.append(self._close)
+
+    def appended(self, partition: int, now: float) -> None:
+        """There may be something to fetch: wake the member that owns the partition."""
+        member = self._member_of[partition]
+        worker = self._idle[member]
+        if worker is None or (worker.outages and worker.outage_at(now) is not None):
+            return
+        items = self.take(worker, 1, now)
+        if items is not None:
+            self._idle[member] = None
+            self.hand(worker, items)
+
+    def take(self, worker: Worker, limit: int, now: float) -> Sequence[int] | None:
+        """Fetch up to ``limit`` records over the member's partitions, each partition in order."""
+        member, log = worker.index, self.log
+        owned = self._members[member]
+        if now >= self._last_commit[member] + self._interval:
+            self._commit(member)
+        if self._records.pauses and self._records.is_paused():
+            return None
+        items: list[int] = []
+        for step in range(len(owned)):
+            partition = owned[(self._next_partition[member] + step) % len(owned)]
+            records, position = self._records.records[partition], self._fetched[partition]
+            if position >= len(records):
+                continue
+            if self._records.retention < self._site.limit:
+                position = self._expire(partition, now)
+            for copy in records[position : position + limit - len(items)]:
+                if log.ended[copy] != log.ended[copy]:  # NaN: not yet worked off
+                    if log.deliveries[copy]:
+                        log.retaken.append(now)
+                    else:
+                        log.taken[copy] = now
+                log.deliveries[copy] += 1
+                items.append(copy)
+                self._fetched[partition] += 1
+            if len(items) >= limit:
+                self._next_partition[member] = (self._next_partition[member] + step + 1) % len(owned)
+                break
+        if items:
+            return items
+        self._commit_when_due(worker)
+        return None
+
+    def message_of(self, item: int) -> int:
+        """The message of a record."""
+        return self.log.message_of(item)
+
+    def is_late(self, item: int) -> bool:
+        """Whether the record had been fetched before."""
+        return self.log.deliveries[item] > 1
+
+    def done(self, item: int, now: float) -> None:
+        """The position moves on."""
+        self._end(item, Outcome.APPLIED, now)
+
+    def failed(self, item: int, effect: int) -> None:
+        """The record is skipped, or put into a dead-letter topic."""
+        del effect
+        self._end(item, self._skipped, self._site.now)
+
+    def crashed(self, worker: Worker, items: Sequence[int]) -> None:
+        """Back to the committed offsets."""
+        del items
+        self._rewind(worker.index, self._committed)
+
+    def give_back(self, worker: Worker, items: Sequence[int]) -> None:
+        """What was fetched and not begun is fetched again later."""
+        del items
+        self._rewind(worker.index, self._done)
+
+    def stopped(self, worker: Worker, outage: Outage) -> None:
+        """A member commits when it stops in good order; after a crash its progress is gone."""
+        self._idle[worker.index] = None if worker.parked is None else worker
+        if outage.in_hand == "finish":
+            self._commit(worker.index)
+        elif outage.in_hand == "lose":
+            self._rewind(worker.index, self._committed)
+
+    def wait(self, worker: Worker, arrival: Event) -> None:
+        """A member waits for records of its own partitions."""
+        worker.parked = arrival
+        self._idle[worker.index] = worker
+
+    def rouse(self, worker: Worker) -> None:
+        """Wake a member without handing it anything."""
+        self._idle[worker.index] = None
+        self.hand(worker, None)
+
+    def _end(self, copy: int, fate: Outcome, now: float) -> None:
+        self._done[self._partition[self.log.message_of(copy)]] += 1
+        if self.log.ended[copy] != self.log.ended[copy]:
+            self.log.ended[copy] = now
+            self.log.fate[copy] = fate
+
+    def _expire(self, partition: int, now: float) -> int:
+        """Pass over what the log has deleted; the position of the first record that is left."""
+        log, records = self.log, self._records.records[partition]
+        position = self._fetched[partition]
+        while position < len(records):
+            copy = records[position]
+            gone = log.accepted[copy] + self._records.retention
+            if gone > now:
+                break
+            if log.ended[copy] != log.ended[copy]:
+                gone = max(gone, self._rewound[partition])  # in hand it outlives its retention
+                log.ended[copy] = gone
+                log.fate[copy] = Outcome.EXPIRED
+                log.removed.append(gone)
+            position += 1
+        if position > self._fetched[partition]:
+            self._fetched[partition] = self._done[partition] = position
+        return position
+
+    def _rewind(self, member: int, to: list[int]) -> None:
+        now, log = self._site.now, self.log
+        for partition in self._members[member]:
+            for copy in self._records.records[partition][to[partition] : self._fetched[partition]]:
+                if log.ended[copy] != log.ended[copy]:
+                    log.returned.append(now)
+            self._fetched[partition] = self._done[partition] = to[partition]
+            self._rewound[partition] = now
+
+    def _commit(self, member: int) -> None:
+        self._last_commit[member] = self._site.now
+        for partition in self._members[member]:
+            if self._done[partition] > self._committed[partition]:
+                self._committed[partition] = self._done[partition]
+                self.log.commits.append((self._site.now, partition, self._done[partition]))
+
+    def _is_behind(self, member: int) -> bool:
+        return any(self._done[owned] > self._committed[owned] for owned in self._members[member])
+
+    def _commit_when_due(self, worker: Worker) -> None:
+        """An idle member goes on polling, which commits what it has done."""
+        member = worker.index
+        if not self._is_behind(member):
+            return
+        seen = self._last_commit[member]
+
+        def poll(_: object) -> None:
+            if self._idle[member] is not None and self._last_commit[member] == seen:
+                self._commit(member)
+
+        alarm = self._site.at(max(seen + self._interval, self._site.now))
+        assert alarm.callbacks is not None
+        alarm.callbacks.append(poll)
+
+    def _close(self) -> None:
+        """What nobody came to fetch before its retention was over is gone all the same."""
+        for partition in range(self._records.partitions):
+            self._expire(partition, self._site.now)
+
+    def _has_work(self) -> bool:
+        records = self._records.records
+        return any(committed < len(records[partition]) for partition, committed in enumerate(self._committed))
+
+
+def _assign(partitions: int, members: int) -> list[range]:
+    """Contiguous ranges of partitions, the first members with one more (Kafka's range assignor)."""
+    least, more = divmod(partitions, members)
+    ranges: list[range] = []
+    start = 0
+    for member in range(members):
+        size = least + (member < more)
+        ranges.append(range(start, start + size))
+        start += size
+    return ranges

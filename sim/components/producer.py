@@ -1,0 +1,329 @@
+"""The API server: takes requests, publishes them, answers the caller with an id or an error.
+
+It writes to its brokers one after the other, retries refused writes on the message's own clock, or puts a row
+into a transactional outbox from which a relay publishes. A caller can ask for the status of a job at any time
+(:meth:`sim.engine.ledger.Ledger.status`). Left out: callers that time out and send again; a limit of requests
+at once; crashes of the relay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from simpy.events import Event
+
+from sim.components.faults import Crash, Down
+from sim.components.link import Link
+from sim.components.site import Site
+from sim.components.timelines import Condition
+from sim.engine.environment import Alarm, Process
+from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
+from sim.vocabulary import Outcome, Reply, Role, Status
+
+_OK = Reply.OK  # looking up a member of an enum costs as much as two calls
+_TOLERANCE = 1e-9  # s; a retry that falls due exactly at the end of retry_for is made
+
+
+class Outbox(Block):
+    """A transactional outbox: a row beside the business data, published by a relay."""
+
+    poll: Annotated[Duration, Field(gt=0)] = 1.0
+    """The relay looks for new rows so often."""
+
+
+def _outbox(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
+class CallerOptions(Block):
+    """The API server of a synchronous architecture."""
+
+    timeout: Annotated[DurationOrNone, Field(gt=0)] = None
+    """The caller waits so long for the reply; the work goes on."""
+
+
+class ProducerOptions(Block):
+    """The API server that publishes."""
+
+    timeout: Annotated[DurationOrNone, Field(gt=0)] = None
+    """A publish attempt without an answer counts as failed after so long."""
+    retry_for: Duration = 0.0
+    """A refused publish is tried again until so long after the first attempt."""
+    retry_delay: Annotated[Duration, Field(gt=0)] = 0.1
+    """Pause between two attempts."""
+    linger: Duration = 0.0
+    """A batch stays open so long for further messages before it is published."""
+    write_gap: Duration = 0.0
+    """Pause between the writes to two brokers."""
+    reply: Literal["all", "first"] = "all"
+    """When the caller is told that all is well: all writes accepted, or the first one."""
+    outbox: Annotated[Outbox | None, BeforeValidator(_outbox)] = None
+    """Whether messages go through a transactional outbox."""
+
+
+class ApiFaults:
+    """When the API server is away, and when it dies between two steps of a request."""
+
+    def __init__(self, site: Site) -> None:
+        away = site.faults.conditions(Role.API, ("api",), Down, Crash)
+        self._timed = [each for each in away if each.windows is not None]
+        self._chances = [each for each in away if each.windows is None]
+        self._interrupting = [
+            each
+            for each in self._timed
+            if isinstance(each.fault, Crash)
+            or (isinstance(each.fault, Down) and each.fault.in_hand != "finish")
+        ]
+        self.is_quiet = not away
+
+    def is_away(self, now: float) -> bool:
+        """Whether a request finds nobody."""
+        return any(each.windows is not None and each.windows.covers(now) for each in self._timed)
+
+    def dies_after(self, message: int, steps: int) -> int:
+        """After how many of the steps of a request the server dies; 0: it does not."""
+        for chance in self._chances:
+            if steps > 1 and chance.hits(message, 0, 0.0):
+                return 1 + int(chance.fraction(message, 0) * (steps - 1))
+        return 0
+
+    def interruption(self, since: float, now: float) -> Condition | None:
+        """What has interrupted a request in (since, now]."""
+        for each in self._interrupting:
+            if each.windows is not None and each.windows.has_start_in(since, now):
+                return each
+        return None
+
+
+class Producer:
+    """The API server of an architecture with a broker.
+
+    Args:
+        site: where it stands.
+        options: how it publishes.
+        writes: the links to which each message is written, in order.
+    """
+
+    def __init__(self, site: Site, options: ProducerOptions, writes: Sequence[Link]) -> None:
+        self._site = site
+        self._ledger = site.ledger
+        self._replies = site.ledger.reply
+        self._reply_times = site.ledger.reply_time
+        self._options = options
+        self._writes = writes
+        self._api = ApiFaults(site)
+        self._batch_closes = -math.inf
+        self._open: dict[int, list[int]] = {}
+        self._reports: list[tuple[int, int]] = []
+        self._relays = [_Relay(site, link, options) for link in writes] if options.outbox else []
+        self._arrived = False
+        self._is_simple = not site.is_careful and (
+            self._api.is_quiet
+            and not (options.outbox or options.linger or options.write_gap)
+            and all(link.is_instant for link in writes)
+        )
+        site.process(self._serve_all())
+        site.unfinished.append(lambda: not self._arrived or bool(self._open or self._reports))
+        site.underway.append(self._underway)
+
+    def status(self, message: int) -> Status:
+        """What a caller is told who asks for the job now."""
+        return self._ledger.status(message, self._site.now)
+
+    def publish_completion(self, link: Link, message: int) -> None:
+        """A worker reports that a task is complete, which starts the next one."""
+        self._site.immediately(self._report(link, message))
+
+    def _underway(self) -> list[tuple[int, int]]:
+        requests = [(message, effect) for message, effects in self._open.items() for effect in effects]
+        return requests + self._reports
+
+    def _serve_all(self) -> Process:
+        site = self._site
+        waiting = site.messages.waiting
+        for message in range(waiting):
+            for link in self._writes:
+                if not link.accept(message, 0.0):
+                    self._ledger.never_stored(link.effects, message, Outcome.REJECTED)
+            self._ledger.answer(message, Reply.OK, 0.0)
+        for message, time in enumerate(site.messages.published[waiting:].tolist(), start=waiting):
+            if not site.jump(time):
+                yield Alarm(site, time)
+            if self._is_simple:
+                self._publish_at_once(message, time)
+            else:
+                site.immediately(self._serve(message))
+        self._arrived = True
+
+    def _publish_at_once(self, message: int, now: float) -> None:
+        """A request that is accepted at the first attempt and takes no time needs no process of its own."""
+        for position, link in enumerate(self._writes):
+            if not link.first_attempt(message, now):
+                self._site.immediately(self._serve(message, refused_by=position))
+                return
+        self._replies[message] = _OK
+        self._reply_times[message] = now
+
+    def _serve(self, message: int, refused_by: int = -1) -> Process:
+        """One request, from the caller's call to the reply.
+
+        Args:
+            message: what is published.
+            refused_by: the write that has already been refused once, those before it having been accepted.
+        """
+        site, ledger, options = self._site, self._ledger, self._options
+        effects = [effect for link in self._writes for effect in link.effects]
+        if not self._api.is_quiet and self._api.is_away(site.now):
+            ledger.never_stored(effects, message, Outcome.REJECTED)
+            ledger.answer(message, Reply.ERROR, site.now)
+            return
+        if options.outbox:
+            for relay in self._relays:
+                relay.add(message)
+            ledger.answer(message, Reply.OK, site.now)
+            return
+        self._open[message] = effects
+        if options.linger:
+            if site.now >= self._batch_closes:
+                self._batch_closes = site.now + options.linger
+            yield site.at(self._batch_closes)
+        reply = yield from self._write(message, refused_by)
+        if reply is not Reply.NONE:
+            ledger.answer(message, reply, site.now)
+        del self._open[message]
+
+    def _write(self, message: int, refused_by: int) -> Generator[Event, Any, Reply]:
+        """Write to all brokers in order; what the caller is told, or NONE if the server died."""
+        site, options, writes = self._site, self._options, self._writes
+        dies_after = 0 if self._api.is_quiet else self._api.dies_after(message, len(writes))
+        reply = Reply.OK
+        for position, link in enumerate(writes):
+            since = site.now
+            if position:
+                if position == dies_after:
+                    return self._die(writes[position:], message)
+                if options.write_gap:
+                    yield site.at(since + options.write_gap)
+                    if (yield from self._is_cut_off(since)):
+                        return self._die(writes[position:], message)
+            if position < refused_by:
+                accepted = True
+            else:
+                accepted = yield from self._publish(link, message, is_refused=position == refused_by)
+            if accepted is None:
+                return self._die(writes[position + 1 :], message)
+            if not accepted:
+                reply = Reply.ERROR
+            elif options.reply == "first":
+                self._ledger.answer(message, Reply.OK, site.now)
+        return reply
+
+    def _die(self, rest: Sequence[Link], message: int) -> Reply:
+        for link in rest:
+            self._ledger.never_stored(link.effects, message, Outcome.LOST)
+        return Reply.NONE
+
+    def _publish(
+        self, link: Link, message: int, *, is_refused: bool = False
+    ) -> Generator[Event, Any, bool | None]:
+        """Attempts until one is accepted or ``retry_for`` is over.
+
+        Args:
+            link: the way to the broker.
+            message: what is published.
+            is_refused: whether the first attempt has been made and refused, just now.
+
+        Returns:
+            True if one was accepted, False if all failed, None if the request will never go on: no answer
+            comes, or the server died meanwhile.
+        """
+        site, options = self._site, self._options
+        first, attempt, fate = site.now, 0, Outcome.REJECTED
+        while True:
+            sent = site.now
+            if is_refused and not attempt:
+                answer = False
+            else:
+                answer = yield from link.send(message, attempt, options.timeout)
+            if answer is None or (options.timeout is not None and site.now >= sent + options.timeout):
+                fate = Outcome.LOST  # not refused: nobody knows
+            if site.now > sent and (yield from self._is_cut_off(sent)):
+                answer = None
+            if answer:
+                return True
+            due = site.now + options.retry_delay
+            if answer is None or due > first + options.retry_for + _TOLERANCE:
+                break
+            yield site.at(due)
+            if (yield from self._is_cut_off(sent)):
+                answer, fate = None, Outcome.LOST
+                break
+            attempt += 1
+        self._ledger.never_stored(link.effects, message, fate)
+        return answer
+
+    def _is_cut_off(self, since: float) -> Generator[Event, Any, bool]:
+        """Whether the server died since then; where work is suspended, wait until it goes on."""
+        site = self._site
+        cut = None if self._api.is_quiet else self._api.interruption(since, site.now)
+        if cut is None:
+            return False
+        if isinstance(cut.fault, Down) and cut.fault.in_hand == "resume":
+            assert cut.windows is not None
+            end = cut.windows.end_at(site.now)
+            if site.now < end < UNLIMITED:
+                yield site.at(end)
+            return False
+        return True
+
+    def _report(self, link: Link, message: int) -> Process:
+        pairs = [(message, effect) for effect in link.effects]
+        self._reports += pairs
+        yield from self._publish(link, message)
+        for pair in pairs:
+            self._reports.remove(pair)
+
+
+class _Relay:
+    """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval."""
+
+    def __init__(self, site: Site, link: Link, options: ProducerOptions) -> None:
+        assert options.outbox is not None
+        self._site = site
+        self._link = link
+        self._poll = options.outbox.poll
+        self._timeout = options.timeout
+        self._rows: deque[int] = deque()
+        self._parked: Event | None = None
+        site.process(self._run())
+        site.unfinished.append(lambda: bool(self._rows))
+        site.underway.append(lambda: [(message, effect) for message in self._rows for effect in link.effects])
+
+    def add(self, message: int) -> None:
+        """A row was written in the same transaction as the business data."""
+        self._rows.append(message)
+        if self._parked is not None:
+            parked, self._parked = self._parked, None
+            parked.succeed()
+
+    def _run(self) -> Process:
+        site, rows = self._site, self._rows
+        attempt = 0
+        while True:
+            if not rows:
+                self._parked = site.event()
+                yield self._parked
+            yield site.at((math.floor(site.now / self._poll) + 1) * self._poll)
+            while rows:
+                accepted = yield from self._link.send(rows[0], attempt, self._timeout)
+                if not accepted:  # the row stays and is tried again at the next poll
+                    attempt += 1
+                    break
+                rows.popleft()
+                attempt = 0

@@ -1,0 +1,271 @@
+"""A queue: consumers pull, a received message is hidden for a while, and deleted when the work is done.
+
+What is modelled: first in, first out by the time of becoming visible; visibility timeout; a limit of
+receives with a dead-letter queue; retention from the time of acceptance; capacity; delivery delay. A message
+received ``max_receives`` times moves to the dead-letter queue at the next attempt to receive it, not when its
+visibility ends (messaging.md E1). A copy in flight outlives its retention until it would be visible again.
+
+Left out: the reordering and duplicates of distributed queues, long and short polling, the life of a message
+inside the dead-letter queue. An acknowledgement sent while the broker is down counts from its sending.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.components.consumer import QueueConsumers, Source, Worker
+from sim.components.faults import Down
+from sim.components.site import Site
+from sim.engine.environment import DelayLine, Process
+from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
+from sim.vocabulary import Outcome, Role
+
+_APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
+_ABSENT, _DELAYED, _VISIBLE, _IN_FLIGHT, _NACKED, _GONE = range(6)
+
+Receipt = tuple[int, int]
+"""A delivery: the copy, and its number, counted from 1."""
+
+
+class QueueOptions(Block):
+    """A queue from which consumers pull."""
+
+    visibility_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """A message that was received and not deleted is visible again after so long."""
+    max_receives: Annotated[CountOrUnlimited, Field(ge=1)] = 3.0
+    """Received so often, a message is dead-lettered instead of being received again."""
+    dead_letter: bool = True
+    """Whether there is a dead-letter queue; without it such messages are dropped."""
+    retention: Annotated[DurationOrUnlimited, Field(gt=0)] = 4 * 86400.0
+    """A message is removed so long after it was accepted."""
+    capacity: Annotated[CountOrUnlimited, Field(ge=1)] = UNLIMITED
+    """Messages that the queue holds, in flight included; beyond it publishes are refused."""
+    delay: Duration = 0.0
+    """A message becomes visible so long after it was accepted."""
+    late_delete: bool = True
+    """Whether a worker that finishes after the visibility timeout still deletes the message."""
+
+
+class Queue(Source[Receipt]):
+    """One queue; the source of one pool.
+
+    Args:
+        site: where it stands.
+        name: ``queue`` or ``index_queue``.
+        effects: numbers of the effects that its messages stand for.
+        options: its settings.
+        consumers: what its consumers do after a failure.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        name: str,
+        effects: tuple[int, ...],
+        options: QueueOptions,
+        consumers: QueueConsumers,
+    ) -> None:
+        super().__init__(site)
+        self.log = site.ledger.log(name, effects, delay=options.delay)
+        self._accepted = self.log.accepted
+        self._taken = self.log.taken
+        self._ended = self.log.ended
+        self._fate = self.log.fate
+        self._deliveries = self.log.deliveries
+        self._site = site
+        self._messages = len(site.messages)
+        self._max_receives = options.max_receives
+        self._exhausted = Outcome.DEAD_LETTERED if options.dead_letter else Outcome.DROPPED
+        self._capacity = options.capacity
+        self._late_delete = options.late_delete
+        self._on_error: Literal["wait", "nack", "skip", "dead_letter", "retry"] = consumers.on_error
+        self._state = bytearray(len(site.messages))
+        self._visible: deque[int] = deque()
+        self._held = 0
+        self._in_flight = DelayLine(
+            site, options.visibility_timeout, self._visibility_ends, self._is_in_flight
+        )
+        self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
+        self._nacked: DelayLine | None = None
+        self._nack_delay = consumers.retry_delay
+        if self._on_error == "nack" and consumers.retry_delay:
+            self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends)
+        self._expiring: DelayLine | None = None
+        self._retention = options.retention
+        if options.retention < site.limit:
+            self._expiring = DelayLine(site, options.retention, self._retention_ends, self._is_held)
+        names = tuple(site.effects[number].name for number in effects)
+        self._pauses = [
+            condition.windows
+            for condition in site.faults.conditions(Role.BROKER, names, Down)
+            if condition.windows is not None
+        ]
+        if self._pauses:
+            site.process(self._resume_after_pauses())
+        site.unfinished.append(lambda: self._held > 0)
+
+    def accept(self, message: int, now: float) -> bool:
+        """Take a message in; False if the queue is full."""
+        if self._held >= self._capacity:
+            return False
+        copy = message
+        if self._state[message] == _ABSENT:
+            self._accepted[message] = now
+        else:
+            copy = self.log.store(message, now)
+            self._state.append(_ABSENT)
+        self._held += 1
+        if self._expiring is not None:
+            self._expiring.add(copy, now)
+        if self._delayed is not None:
+            self._state[copy] = _DELAYED
+            self._delayed.add(copy, now)
+        else:
+            self._show(copy, now)
+        return True
+
+    def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
+        """Receive up to ``limit`` visible messages."""
+        del worker
+        if not self._visible or (self._pauses and self._is_paused()):
+            return None
+        taken: list[Receipt] = []
+        while self._visible and len(taken) < limit:
+            copy = self._visible.popleft()
+            if self._state[copy] == _VISIBLE and (receipt := self._receive(copy, now)) is not None:
+                taken.append(receipt)
+        return taken or None
+
+    def message_of(self, item: Receipt) -> int:
+        """The message that was received."""
+        copy = item[0]
+        return copy if copy < self._messages else self.log.message_of(copy)
+
+    def is_late(self, item: Receipt) -> bool:
+        """Whether the copy had been received before."""
+        return item[1] > 1
+
+    def done(self, item: Receipt, now: float) -> None:
+        """Delete the message, wherever it is; with a stale receipt only if late deletes count."""
+        copy, delivery = item
+        if self._state[copy] == _IN_FLIGHT and self._deliveries[copy] == delivery:
+            self._state[copy] = _GONE
+            self._ended[copy] = now
+            self._fate[copy] = _APPLIED
+            self._held -= 1
+        elif self._late_delete and self._state[copy] != _GONE:
+            self._remove(copy, _APPLIED, now)
+
+    def failed(self, item: Receipt, effect: int) -> None:
+        """What the consumers were told to do after a failure; a stale receipt does nothing."""
+        del effect
+        if self._on_error == "wait" or not self._is_in_flight(item):
+            return
+        copy = item[0]
+        if self._on_error == "nack":
+            if self._nacked is None:
+                self._return(copy)
+            else:
+                self._state[copy] = _NACKED
+                self._nacked.add(item, self._site.now)
+        elif self._on_error == "skip":
+            self._remove(copy, Outcome.DROPPED, self._site.now)
+        else:
+            assert self._on_error == "dead_letter"
+            self._remove(copy, Outcome.DEAD_LETTERED, self._site.now)
+
+    def crashed(self, worker: Worker, items: Sequence[Receipt]) -> None:
+        """Nothing happens: the messages are visible again when their timeout is over."""
+
+    def give_back(self, worker: Worker, items: Sequence[Receipt]) -> None:
+        """They are visible again at once."""
+        del worker
+        for item in items:
+            if self._is_in_flight(item):
+                self._return(item[0])
+
+    def _receive(self, copy: int, now: float) -> Receipt | None:
+        """Deliver a visible copy, or move it to the dead-letter queue if it was received too often."""
+        deliveries = self._deliveries[copy] + 1
+        if deliveries > self._max_receives:
+            self._remove(copy, self._exhausted, now)
+            return None
+        if deliveries > 1:
+            self.log.retaken.append(now)
+        else:
+            self._taken[copy] = now
+        self._deliveries[copy] = deliveries
+        self._state[copy] = _IN_FLIGHT
+        receipt = (copy, deliveries)
+        self._in_flight.add(receipt, now)
+        return receipt
+
+    def _show(self, copy: int, now: float) -> None:
+        """A copy is visible: somebody who waits receives it."""
+        self._state[copy] = _VISIBLE
+        if self.waiting and not (self._pauses and self._is_paused()):
+            worker = self.longest_waiting(now)
+            if worker is not None:
+                receipt = self._receive(copy, now)
+                if receipt is None:
+                    self.waiting.appendleft(worker)
+                else:
+                    self.hand(worker, (receipt,))
+                return
+        self._visible.append(copy)
+
+    def _return(self, copy: int) -> None:
+        """A copy in flight is visible again, or gone if its retention is over."""
+        now = self._site.now
+        self.log.returned.append(now)
+        self._state[copy] = _VISIBLE
+        if now >= self._accepted[copy] + self._retention:
+            self._remove(copy, Outcome.EXPIRED, now)
+        else:
+            self._show(copy, now)
+
+    def _remove(self, copy: int, fate: Outcome, now: float) -> None:
+        if self._state[copy] == _VISIBLE:
+            self.log.removed.append(now)
+        self._state[copy] = _GONE
+        self._ended[copy] = now
+        self._fate[copy] = fate
+        self._held -= 1
+
+    def _is_in_flight(self, receipt: Receipt) -> bool:
+        copy, delivery = receipt
+        return self._state[copy] == _IN_FLIGHT and self._deliveries[copy] == delivery
+
+    def _delay_ends(self, copy: int) -> None:
+        if self._state[copy] == _DELAYED:
+            self._show(copy, self._site.now)
+
+    def _visibility_ends(self, receipt: Receipt) -> None:
+        self._return(receipt[0])
+
+    def _nack_ends(self, receipt: Receipt) -> None:
+        if self._state[receipt[0]] == _NACKED:
+            self._return(receipt[0])
+
+    def _is_held(self, copy: int) -> bool:
+        return self._state[copy] != _GONE
+
+    def _retention_ends(self, copy: int) -> None:
+        if self._state[copy] in (_VISIBLE, _DELAYED):
+            self._remove(copy, Outcome.EXPIRED, self._site.now)
+
+    def _is_paused(self) -> bool:
+        return any(windows.covers(self._site.now) for windows in self._pauses)
+
+    def _resume_after_pauses(self) -> Process:
+        """Hand out what has become visible while the broker was down."""
+        for end in sorted(end for windows in self._pauses for end in windows.ends if end < UNLIMITED):
+            yield self._site.at(end)
+            while self.waiting and self._visible and not self._is_paused():
+                copy = self._visible.popleft()
+                if self._state[copy] == _VISIBLE:
+                    self._show(copy, end)

@@ -1,0 +1,237 @@
+"""When faults strike: every timeline is known before the run and the same for all architectures.
+
+A component asks the :class:`FaultPlan` for what concerns it and gets :class:`Condition` objects (is this fault
+active for that attempt?) or the :class:`Outage` list of a worker. So the whole fate of an attempt is known
+when it starts, and nothing has to be undone. Left out: faults that the simulation itself brings about.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
+from sim.engine.ledger import FaultWindow
+from sim.engine.streams import AttachedDraws, Streams, uniform
+from sim.vocabulary import FaultKind, Role
+
+
+class Windows:
+    """Stretches of time [start, end), sorted and disjoint."""
+
+    def __init__(self, starts: Iterable[float], ends: Iterable[float]) -> None:
+        self.starts = list(starts)
+        self.ends = list(ends)
+
+    def covers(self, time: float) -> bool:
+        """Whether the time lies in one of them."""
+        found = bisect_right(self.starts, time) - 1
+        return found >= 0 and time < self.ends[found]
+
+    def end_at(self, time: float) -> float:
+        """The end of the stretch in which the time lies; the time itself outside of all."""
+        found = bisect_right(self.starts, time) - 1
+        return max(self.ends[found], time) if found >= 0 else time
+
+    def has_start_in(self, after: float, until: float) -> bool:
+        """Whether one of them starts in (after, until]."""
+        return bisect_right(self.starts, until) > bisect_right(self.starts, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A stretch of time in which one worker is away.
+
+    Attributes:
+        start: when it stops.
+        end: when it is back; equal to the start for a crash with an instant restart.
+        in_hand: what becomes of its work: ``finish``, ``resume`` or ``lose``.
+        takes_memory: whether the whole service goes down with everything it had in memory.
+    """
+
+    start: float
+    end: float
+    in_hand: str
+    takes_memory: bool = False
+
+
+class Condition:
+    """Whether a fault is active for an attempt: by the time, by chance, or by both."""
+
+    def __init__(self, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
+        self.fault = fault
+        self.windows = windows
+        self._draws = draws
+        self._probability = 1.0 if fault.probability is None else fault.probability
+
+    def hits(self, message: int, attempt: int, now: float) -> bool:
+        """Whether it hits this attempt, made now."""
+        if self.windows is not None and not self.windows.covers(now):
+            return False
+        return self._draws is None or self._draws(message, attempt) < self._probability
+
+    def fraction(self, message: int, attempt: int) -> float:
+        """Of an attempt that it hits: an even draw in [0, 1)."""
+        assert self._draws is not None
+        return self._draws(message, attempt) / self._probability
+
+
+class FaultPlan:
+    """All faults of one replication that apply to one architecture.
+
+    Args:
+        faults: by name, as in the scenario.
+        streams: of the replication.
+        limit: no timeline reaches beyond it, s.
+        architecture: its name, for ``only``.
+    """
+
+    def __init__(
+        self, faults: Mapping[str, Fault], streams: Streams, limit: float, architecture: str
+    ) -> None:
+        self._streams = streams
+        self._limit = limit
+        self._faults = {
+            name: fault for name, fault in faults.items() if fault.only is None or architecture in fault.only
+        }
+        self._windows = {name: self._draw(name, fault) for name, fault in self._faults.items()}
+
+    def conditions(self, role: Role, effects: tuple[str, ...], *kinds: type[Fault]) -> list[Condition]:
+        """What can hit a part that plays a role for these effects."""
+        found: list[Condition] = []
+        for name, fault in self._faults.items():
+            if isinstance(fault, kinds) and _concerns(fault, role, effects):
+                draws = None
+                if fault.probability is not None:
+                    draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
+                found.append(Condition(fault, self._windows[name], draws))
+        return found
+
+    def outages(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> list[list[Outage]]:
+        """When each worker of a pool is away, sorted by start.
+
+        Args:
+            effects: what the pool does.
+            workers: how many there are.
+            is_api: whether the pool is part of the API server and goes down with it.
+        """
+        away: list[list[Outage]] = [[] for _ in range(workers)]
+        for name, fault in self._faults.items():
+            hit = _concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)
+            if not hit:
+                continue
+            if isinstance(fault, Down) and not (is_api and fault.role != Role.API and _is_whole_call(fault)):
+                part = workers if fault.count is None else fault.count.of(workers)
+                windows = self._windows[name]
+                assert windows is not None
+                for outages in away[:part]:
+                    outages += [
+                        Outage(start, end, fault.in_hand, takes_memory=part == workers)
+                        for start, end in zip(windows.starts, windows.ends, strict=True)
+                    ]
+            elif isinstance(fault, Crash):
+                self._add_crashes(name, fault, fault.effect or effects[0], away)
+        return [sorted(outages, key=lambda outage: outage.start) for outages in away]
+
+    def api_windows(self, *kinds: type[Fault]) -> list[Condition]:
+        """What can hit the API server."""
+        return self.conditions(Role.API, (), *kinds)
+
+    def refused_calls(self, effect: str) -> list[Condition]:
+        """Where work is a call within the request: the service of this effect being down refuses it."""
+        return [
+            condition
+            for condition in self.conditions(Role.CONSUMERS, (effect,), Down)
+            if _is_whole_call(condition.fault)
+        ]
+
+    def windows(self, holders: Mapping[str, tuple[str, ...]], *, has_broker: bool) -> tuple[FaultWindow, ...]:
+        """What was active when, for the record.
+
+        Args:
+            holders: name -> effects of every holder of copies.
+            has_broker: whether the architecture has one.
+        """
+        found: list[FaultWindow] = []
+        for name, fault in self._faults.items():
+            timeline = self._windows[name] or Windows((), ())
+            hit = tuple(
+                holder
+                for holder, effects in holders.items()
+                if (has_broker or fault.role != Role.BROKER)
+                and (fault.effect is None or fault.effect in effects)
+            )
+            found.append(
+                FaultWindow(
+                    name=name,
+                    kind=FaultKind(_kind(fault)),
+                    target=fault.target,
+                    starts=np.array(timeline.starts),
+                    ends=np.array(timeline.ends),
+                    is_scheduled=fault.is_scheduled,
+                    components=hit,
+                )
+            )
+        return tuple(found)
+
+    def _draw(self, name: str, fault: Fault) -> Windows | None:
+        if fault.at is not None:
+            length = 0.0 if fault.duration is None else fault.duration
+            starts = [fault.at]
+            while fault.every is not None and starts[-1] + fault.every < self._limit:
+                starts.append(fault.at + len(starts) * fault.every)
+            return Windows(starts, [start + length for start in starts])
+        if fault.mean_up is None or (isinstance(fault, Crash) and fault.role == Role.CONSUMERS):
+            return None
+        return self._alternating(fault, "fault", name)
+
+    def _alternating(self, fault: Fault, *entity: str | int) -> Windows:
+        """Exponential times without and with the fault in turn, starting without."""
+        assert fault.mean_up is not None
+        assert fault.mean_down is not None
+        rng = self._streams.generator(*map(str, entity[:1]), *entity[1:])
+        starts: list[float] = []
+        ends: list[float] = []
+        time = 0.0
+        while True:
+            for up, down in rng.exponential((fault.mean_up, fault.mean_down), (64, 2)).tolist():
+                start = time + up
+                if start >= self._limit:
+                    return Windows(starts, ends)
+                time = start + down
+                starts.append(start)
+                ends.append(time)
+
+    def _add_crashes(self, name: str, fault: Crash, entity: str, away: list[list[Outage]]) -> None:
+        if fault.mean_up is not None:
+            for worker, outages in enumerate(away):
+                own = self._alternating(fault, "fault", name, entity, worker)
+                outages += [Outage(s, e, "lose") for s, e in zip(own.starts, own.ends, strict=True)]
+        elif fault.at is not None:
+            windows = self._windows[name]
+            assert windows is not None
+            chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
+            for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
+                away[int(share * len(away))].append(Outage(start, end, "lose"))
+
+
+def first_outage(outages: list[Outage], now: float) -> int:
+    """Index of the first outage that has not begun before a time."""
+    return bisect_left(outages, now, key=lambda outage: outage.start)
+
+
+def _concerns(fault: Fault, role: Role, effects: tuple[str, ...]) -> bool:
+    return fault.role == role and (fault.effect is None or fault.effect in effects)
+
+
+def _is_whole_call(fault: Fault) -> bool:
+    """Whether a service that is called by the request handler is down as a whole."""
+    return isinstance(fault, Down) and fault.effect is not None and fault.count is None
+
+
+def _kind(fault: Fault) -> str:
+    assert isinstance(fault, Down | Reject | Slow | Crash | Delay | Loss)
+    return fault.kind

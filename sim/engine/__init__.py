@@ -1,0 +1,1 @@
+"""Time, chance and observation; nothing of messaging."""

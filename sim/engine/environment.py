@@ -1,0 +1,147 @@
+"""Simulated time: a SimPy environment with absolute times and processes that begin at once.
+
+``timeout(t - now)`` can land one unit in the last place short of ``t``; :meth:`Environment.at` does not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from heapq import heappop, heappush
+from typing import Any
+
+import simpy
+from simpy.events import NORMAL, Event
+
+Process = Generator[Event, Any, None]
+"""A SimPy process of this project: yields events, returns nothing."""
+
+
+class Alarm(Event):
+    """An event at an absolute time, not earlier than now."""
+
+    _ok = True
+    _value = None
+
+    def __init__(self, env: Environment, time: float) -> None:
+        self.callbacks = []
+        heappush(env._queue, (time, NORMAL, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+class Environment(simpy.Environment):
+    """The clock of one run."""
+
+    _is_waking = False
+
+    def run_until(self, time: float) -> None:
+        """Process every event earlier than a time; then it is that time.
+
+        The same loop as :meth:`simpy.Environment.run` and ``step``, without a call per event.
+        """
+        queue = self._queue
+        while queue and queue[0][0] < time:
+            self._now, _, _, event = heappop(queue)
+            callbacks, event.callbacks = event.callbacks, None  # pyright: ignore[reportAttributeAccessIssue]
+            for callback in callbacks:
+                callback(event)
+            if not event._ok:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+                raise event._value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self._now = time
+
+    def jump(self, time: float) -> bool:
+        """Go to a time at once if nothing else happens until then; else False, and nothing has changed.
+
+        Only for a process that waits for its own next step and that nobody else runs (:meth:`wake`).
+        """
+        queue = self._queue
+        if queue and queue[0][0] <= time:
+            return False
+        self._now = time
+        return True
+
+    def at(self, time: float) -> Alarm:
+        """An event at an absolute time, not earlier than now."""
+        return Alarm(self, time)
+
+    def wake(self, event: Event, value: Any = None) -> None:
+        """Trigger an event and run what waits for it right now, not in its turn at this instant.
+
+        Where one such event leads to another, the inner ones take their turn, so that a long chain of them
+        cannot exhaust the stack.
+        """
+        if self._is_waking:
+            event.succeed(value)
+            return
+        self._is_waking = True
+        event._ok, event._value = True, value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        callbacks, event.callbacks = event.callbacks, None  # pyright: ignore[reportAttributeAccessIssue]
+        for callback in callbacks:
+            callback(event)
+        self._is_waking = False
+
+    def immediately(self, process: Process) -> None:
+        """Run a process from here on, at no cost if it never waits.
+
+        Its first part runs before this call returns, unlike :meth:`simpy.Environment.process`, which starts
+        it with an event of its own.
+        """
+        event = next(process, None)
+        if event is not None:
+            self.process(_continued(event, process))
+
+
+def _continued(event: Event, process: Process) -> Process:
+    yield event
+    yield from process
+
+
+class DelayLine:
+    """What goes in comes out again after a fixed delay: one process, however many things are on their way.
+
+    Args:
+        env: the clock.
+        delay: seconds.
+        release: called with each thing when its time has come.
+        is_wanted: asked beforehand; what is no longer wanted is forgotten without waking anybody.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        delay: float,
+        release: Callable[[Any], None],
+        is_wanted: Callable[[Any], bool] | None = None,
+    ) -> None:
+        self._env = env
+        self._delay = delay
+        self._release = release
+        self._is_wanted = is_wanted
+        self._line: deque[tuple[float, Any]] = deque()
+        self._parked: Event | None = None
+        env.process(self._run())
+
+    def add(self, thing: Any, now: float) -> None:
+        """Send a thing on its way, now."""
+        self._line.append((now + self._delay, thing))
+        if self._parked is not None:
+            parked, self._parked = self._parked, None
+            parked.succeed()
+
+    def waiting(self) -> list[Any]:
+        """What is on its way and still wanted."""
+        return [thing for _, thing in self._line if self._is_wanted is None or self._is_wanted(thing)]
+
+    def _run(self) -> Process:
+        line, is_wanted = self._line, self._is_wanted
+        while True:
+            while line and is_wanted is not None and not is_wanted(line[0][1]):
+                line.popleft()
+            if not line:
+                self._parked = self._env.event()
+                yield self._parked
+                continue
+            due = line[0][0]
+            if due > self._env.now:
+                yield self._env.at(due)
+                continue
+            self._release(line.popleft()[1])

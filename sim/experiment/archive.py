@@ -1,0 +1,239 @@
+"""The files of a study: written aside and renamed into place, readable without the model.
+
+A folder holds ``summary.csv``, ``comparison.csv``, ``messages.parquet``, ``lag.parquet`` and
+``manifest.json`` (``vocabulary.md``). Equal studies give equal bytes, but for the wall time in the manifest.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sim.vocabulary import (
+    COMPARISON_COLUMNS,
+    LAG_COLUMNS,
+    MESSAGE_COLUMNS,
+    SCHEMA_VERSION,
+    SUMMARY_COLUMNS,
+    Outcome,
+    Reply,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from sim.engine.ledger import Record
+
+_TEXT = ("architecture", "effect", "reply", "outcome", "component")
+_CSV_TEXT = ("baseline", "architecture", "metric", "scope", "unit")
+_VERSION_KEY = b"messaging-sim.schema_version"
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """What is kept of a study.
+
+    Attributes:
+        name: of the scenario.
+        description: of the scenario, one sentence.
+        summary: ``SUMMARY_COLUMNS``.
+        comparison: ``COMPARISON_COLUMNS``, to the baseline of the manifest.
+        messages: ``MESSAGE_COLUMNS``.
+        lag: ``LAG_COLUMNS``.
+        samples: architecture, replication, metric, scope, value; None where the study was read from files.
+        manifest: everything else, as in ``manifest.json``.
+    """
+
+    name: str
+    description: str
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+    messages: pd.DataFrame
+    lag: pd.DataFrame
+    samples: pd.DataFrame | None
+    manifest: dict[str, Any]
+
+
+def messages_frame(record: Record) -> pd.DataFrame:
+    """One row per message and effect, effects in the scenario's order within each message.
+
+    Returns:
+        ``MESSAGE_COLUMNS``; times in seconds, NaN where something never happened.
+    """
+    count, effects = len(record.published), len(record.pairs)
+
+    def spread(column: np.ndarray) -> np.ndarray:
+        return np.repeat(column, effects)
+
+    def weave(name: str) -> np.ndarray:
+        return np.stack([getattr(pair, name) for pair in record.pairs], axis=1).ravel()
+
+    columns: dict[str, Any] = {
+        "architecture": _labels(np.zeros(count * effects, dtype=np.int8), [record.architecture]),
+        "replication": np.full(count * effects, record.replication, dtype=np.int64),
+        "message": spread(np.arange(count)),
+        "key": spread(record.key),
+        "effect": _labels(np.tile(np.arange(effects, dtype=np.int8), count), record.effects),
+        "published": spread(record.published),
+        "reply": _labels(spread(record.reply).astype(np.int8), [code.label for code in Reply]),
+        "reply_time": spread(record.reply_time),
+        "first_delivered": weave("first_delivered"),
+        "first_applied": weave("first_applied"),
+        "deliveries": weave("deliveries").astype(np.int64),
+        "applications": weave("applications").astype(np.int64),
+        "outcome": _labels(weave("outcome").astype(np.int8), [code.label for code in Outcome]),
+    }
+    return pd.DataFrame(columns, columns=list(MESSAGE_COLUMNS))
+
+
+def stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put message or lag frames of several runs below each other; text columns stay categories."""
+    frames = list(frames)
+    parts = [frame for frame in frames if len(frame)] or frames[:1]
+    if not parts:
+        return pd.DataFrame()
+    text = [name for name in _TEXT if name in parts[0]]
+    columns: dict[str, Any] = {}
+    for name in parts[0].columns:
+        if name in text:
+            columns[name] = pd.api.types.union_categoricals([_category(part, name) for part in parts])
+        else:
+            columns[name] = np.concatenate([part[name].to_numpy() for part in parts])
+    return pd.DataFrame(columns)
+
+
+def write(data: StudyData, folder: Path, extra: Callable[[Path], None] | None = None) -> None:
+    """Write the five files; an earlier study in the folder is replaced.
+
+    Nothing half-written is ever to be seen: all goes into a hidden folder beside it, which is then renamed,
+    or removed when something fails.
+
+    Args:
+        data: the study.
+        folder: where its files shall be.
+        extra: called with the hidden folder before the rename, to add further files.
+
+    Raises:
+        FileExistsError: the folder holds something that is not a study.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not _is_replaceable(folder):
+        raise FileExistsError(f"{folder} exists and is not the folder of a study; name another one")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    before = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir()
+        _write_files(data, aside)
+        if extra is not None:
+            extra(aside)
+        _swap(aside, folder, before)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def read(folder: Path) -> StudyData:
+    """Read what :func:`write` wrote.
+
+    Raises:
+        FileNotFoundError: the folder holds no study.
+        ValueError: the files are of another version of the schema.
+    """
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"{folder} has files of schema version {version}, this program reads {SCHEMA_VERSION}"
+        )
+    return StudyData(
+        name=manifest["name"],
+        description=manifest["description"],
+        summary=_read_csv(folder / "summary.csv", SUMMARY_COLUMNS),
+        comparison=_read_csv(folder / "comparison.csv", COMPARISON_COLUMNS),
+        messages=_read_parquet(folder / "messages.parquet"),
+        lag=_read_parquet(folder / "lag.parquet"),
+        samples=None,
+        manifest=manifest,
+    )
+
+
+def _write_files(data: StudyData, folder: Path) -> None:
+    _write_csv(data.summary, SUMMARY_COLUMNS, folder / "summary.csv")
+    _write_csv(data.comparison, COMPARISON_COLUMNS, folder / "comparison.csv")
+    _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
+    _write_parquet(data.lag, LAG_COLUMNS, folder / "lag.parquet")
+    manifest = {"schema_version": SCHEMA_VERSION, "name": data.name, "description": data.description}
+    text = json.dumps({**manifest, **data.manifest}, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _is_replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / "manifest.json").is_file() or not any(folder.iterdir()))
+
+
+def _swap(aside: Path, folder: Path, before: Path) -> None:
+    if not folder.exists():
+        aside.rename(folder)
+        return
+    shutil.rmtree(before, ignore_errors=True)
+    folder.rename(before)
+    try:
+        aside.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
+
+
+def _write_csv(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    frame.to_csv(path, columns=list(columns), index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    table: dict[str, Any] = {}
+    for name in columns:
+        if name in _CSV_TEXT:
+            table[name] = text[name]
+        elif name == "replications":
+            table[name] = [int(cell) for cell in text[name]]
+        else:
+            table[name] = [float(cell) if cell else np.nan for cell in text[name]]  # exact, unlike read_csv
+    return pd.DataFrame(table)
+
+
+def _write_parquet(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - heavy, and not needed to tabulate
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    frame = frame.reindex(columns=list(columns))
+    text = {name: _category(frame, name) for name in columns if name in _TEXT}
+    table = pa.Table.from_pandas(frame.assign(**text), preserve_index=False)
+    table = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    pq.write_table(table, path, compression="zstd")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not needed to tabulate
+
+    return pq.read_table(path).to_pandas()
+
+
+def _category(frame: pd.DataFrame, name: str) -> pd.Series:
+    column = pd.Series(frame[name])
+    return column if column.dtype == "category" else column.astype(str).astype("category")
+
+
+def _labels(codes: np.ndarray, names: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(names)))

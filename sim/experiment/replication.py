@@ -1,0 +1,69 @@
+"""One run: a scenario, one of its architectures, one replication, and the record it leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.architectures.base import Architecture
+from sim.components.site import Site
+from sim.components.timelines import FaultPlan
+from sim.engine.distributions import TraceColumn
+from sim.engine.ledger import Record
+from sim.engine.streams import Streams
+from sim.scenario.model import Scenario
+
+
+def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
+    """Simulate one architecture once; the sums of the ledger are asserted.
+
+    Args:
+        scenario: the question.
+        name: of the architecture.
+        replication: counted from 0; the same number meets the same arrivals, draws and failures in every
+            architecture.
+    """
+    streams = Streams(scenario.seed, replication)
+    columns = [
+        each.service.trace_column
+        for each in scenario.effects.values()
+        if isinstance(each.service, TraceColumn)
+    ]
+    messages = scenario.workload.draw(streams, scenario.horizon, columns)
+    faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
+    window = (scenario.warmup, scenario.horizon)
+    site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
+    architecture: Architecture = scenario.architectures[name]
+    architecture.build(site)
+    site.run_to_the_end(scenario.horizon)
+    record = _record(scenario, name, replication, site)
+    record.check()
+    return record
+
+
+def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
+    ledger = site.ledger
+    pairs, copies = ledger.close(pair for underway in site.underway for pair in underway())
+    is_censored = not site.is_settled()
+    reply_time = np.array(ledger.reply_time)
+    last = [reply_time, *(pair.first_applied for pair in pairs)]
+    last += [column for item in copies for column in (item.ended, item.returned, item.retaken)]
+    last += [item.commits[:, 0] for item in copies if item.commits is not None]
+    happened = [float(np.nanmax(column)) for column in last if np.any(np.isfinite(column))]
+    end = site.now if is_censored else max([scenario.horizon, *happened])
+    holders = {item.name: item.effects for item in copies}
+    return Record(
+        architecture=name,
+        replication=replication,
+        published=ledger.published,
+        key=site.messages.key,
+        reply=np.frombuffer(ledger.reply, dtype=np.uint8).copy(),
+        reply_time=reply_time,
+        pairs=pairs,
+        copies=copies,
+        pools=tuple(pool.use() for pool in site.pools),
+        faults=site.faults.windows(holders, has_broker=site.has_broker),
+        warmup=scenario.warmup,
+        horizon=scenario.horizon,
+        end=end,
+        is_censored=is_censored,
+    )

@@ -1,0 +1,38 @@
+"""The four pictures of a study: lag, outcomes, latency, throughput.
+
+Each takes a study and axes, draws and returns the axes; without axes it makes a figure with small multiples.
+With a single ``ax`` it draws all architectures over each other. ``save_all`` writes PNGs of equal bytes for
+equal studies.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.report import style
+from sim.report.figure_lag import lag
+from sim.report.figure_latency import latency
+from sim.report.figure_outcomes import outcomes
+from sim.report.figure_throughput import throughput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sim.experiment.archive import StudyData
+
+__all__ = ["lag", "latency", "outcomes", "save_all", "throughput"]
+
+
+def save_all(data: StudyData, folder: Path) -> None:
+    """Write ``lag.png``, ``outcomes.png``, ``latency.png`` and ``throughput.png`` into a folder."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only where files are written
+
+    for draw in (lag, outcomes, latency, throughput):
+        axes: Any = draw(data)
+        figure = axes.ravel()[0].get_figure()
+        FigureCanvasAgg(figure)
+        with style.applied():
+            figure.savefig(folder / f"{draw.__name__}.png", dpi=150, metadata={"Software": None})

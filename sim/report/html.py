@@ -1,0 +1,49 @@
+"""The comparison table as a piece of HTML that stands alone, for notebooks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from sim.report.rows import Cell, Row, names, notes, rows
+
+if TYPE_CHECKING:
+    from sim.experiment.archive import StudyData
+
+_COLOURS: dict[bool | None, str] = {True: "#00754f", False: "#b34700", None: "#777777"}
+_CELL = "text-align:right;vertical-align:top;padding:3px 10px"
+
+
+def table_html(data: StudyData) -> str:
+    """Name, description, main rows and remarks of a study; every text is escaped."""
+    baseline = data.manifest.get("baseline")
+    headings = "".join(_heading(name, is_baseline=name == baseline) for name in names(data))
+    body = "".join(_row(row) for row in rows(data))
+    remarks = "".join(f"<li>{escape(text)}</li>" for text in notes(data))
+    parts = [
+        f"<h3 style='margin:0 0 4px'>{escape(data.name)}</h3>",
+        f"<p style='margin:0 0 8px'>{escape(data.description)}</p>" if data.description else "",
+        "<table style='border-collapse:collapse;font-variant-numeric:tabular-nums'>",
+        f"<thead><tr style='border-bottom:1px solid #999'><th></th>{headings}</tr></thead>",
+        f"<tbody>{body}</tbody></table>",
+        f"<ul style='color:#777777;font-size:90%'>{remarks}</ul>" if remarks else "",
+    ]
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _heading(name: str, *, is_baseline: bool) -> str:
+    below = "<br><small style='font-weight:normal;color:#777777'>baseline</small>" if is_baseline else ""
+    return f"<th style='{_CELL}'>{escape(name)}{below}</th>"
+
+
+def _row(row: Row) -> str:
+    cells = "".join(_cell(cell) for cell in row.cells)
+    style = "text-align:left;font-weight:normal;padding:3px 10px"
+    return f"<tr><th style='{style}'>{escape(row.label)}</th>{cells}</tr>"
+
+
+def _cell(cell: Cell) -> str:
+    below = ""
+    if cell.difference:
+        below = f"<br><small style='color:{_COLOURS[cell.is_better]}'>{escape(cell.difference)}</small>"
+    return f"<td style='{_CELL}'>{escape(cell.text)}{below}</td>"

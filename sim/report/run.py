@@ -1,0 +1,50 @@
+"""From a scenario to results: the one verb of the Python interface and of ``sim run``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sim.experiment.study import Run, run_study
+from sim.report.results import Results
+from sim.scenario.load import load
+from sim.scenario.model import Scenario
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int | None = None,
+    overrides: Sequence[str] = (),
+    keep: str = "first",
+    on_done: Callable[[Run], None] | None = None,
+) -> Results:
+    """Run a scenario.
+
+    Args:
+        scenario: the file, or what :func:`sim.load` made of it.
+        replications: instead of the scenario's.
+        seed: instead of the scenario's.
+        jobs: processes; chosen by the size of the study where it is left out.
+        overrides: ``path=value`` as after ``--set``; only with a file.
+        keep: ``first`` or ``all``: of which replications the messages are kept.
+        on_done: told of each run as it ends.
+
+    Raises:
+        ScenarioError: the scenario is wrong; every problem with its place in the file.
+        ValueError: overrides without a file, or ``keep`` is neither word.
+    """
+    if keep not in ("first", "all"):
+        raise ValueError(f"keep must be 'first' or 'all', not {keep!r}")
+    if isinstance(scenario, Scenario):
+        if overrides:
+            raise ValueError("overrides change a file: give them to sim.load")
+        changes = {"replications": replications, "seed": seed}
+        scenario = scenario.model_copy(
+            update={key: value for key, value in changes.items() if value is not None}
+        )
+    else:
+        scenario = load(scenario, overrides=overrides, replications=replications, seed=seed)
+    return Results(run_study(scenario, jobs=jobs, keeps_all_messages=keep == "all", on_done=on_done))

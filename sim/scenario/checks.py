@@ -1,0 +1,152 @@
+"""What concerns several parts of a scenario at once: names, references, and combinations that cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sim.components.faults import FAULT_TYPES
+from sim.engine.distributions import TraceColumn
+from sim.engine.quantities import UNLIMITED
+from sim.scenario.model import ARCHITECTURE_TYPES, NAME, Scenario
+from sim.scenario.problems import meant, place
+from sim.scenario.tree import Branch, Mark
+from sim.vocabulary import METRICS, Problem, Role
+
+_ROLES_OF: dict[Any, tuple[Role, ...]] = {
+    fault.model_fields["kind"].default: fault.roles for fault in FAULT_TYPES
+}
+
+
+def cross_check(tree: Branch, scenario: Scenario | None, default: Mark) -> list[Problem]:
+    """Problems of the tree, and of the scenario where it could be built."""
+    problems = [*_names(tree), *_references(tree)]
+    for section in ("effects", "architectures"):
+        if section in tree and not tree.under(section):
+            problems.append(tree.key_marks[section].problem(f"{section} needs at least one"))
+    if scenario is not None:
+        problems += _combinations(tree, scenario, default)
+    return problems
+
+
+def _names(tree: Branch) -> Iterator[Problem]:
+    taken = {role.value for role in Role} | set(METRICS) | _option_names()
+    for section in ("effects", "architectures", "faults"):
+        branch = tree.under(section)
+        for name in branch:
+            mark = branch.key_marks[name]
+            if not NAME.fullmatch(name):
+                yield mark.problem(
+                    f"{name!r} is no name: small letters, digits and _, beginning with a letter"
+                )
+            elif name == "all":
+                yield mark.problem("nothing can be called 'all': expectations use it for every architecture")
+            elif section == "effects" and name in taken:
+                yield mark.problem(
+                    f"no effect can be called {name!r}: an option, role or metric has that name"
+                )
+
+
+def _option_names() -> set[str]:
+    names: set[str] = set()
+    for model in ARCHITECTURE_TYPES.values():
+        for block, field in model.model_fields.items():
+            names.add(block)
+            names |= set(getattr(field.annotation, "model_fields", {}))
+    return names
+
+
+def _references(tree: Branch) -> Iterator[Problem]:
+    effects, architectures = list(tree.under("effects")), list(tree.under("architectures"))
+    for _, fault in tree.under("faults").branches():
+        target = fault.get("target")
+        if isinstance(target, str) and (told := _target(target, fault.get("kind"), effects)):
+            yield fault.value_marks["target"].problem(told)
+        only = fault.get("only")
+        if isinstance(only, list):
+            for index, name in enumerate(only):
+                if name not in architectures:
+                    yield only.marks[index].problem(
+                        f"no architecture is called {name!r}{meant(str(name), architectures)}"
+                    )
+            if not only:
+                yield fault.value_marks["only"].problem("only names at least one architecture")
+    baseline = tree.get("baseline")
+    if baseline is not None and architectures and baseline not in architectures:
+        yield tree.value_marks["baseline"].problem(
+            f"no architecture is called {baseline!r}{meant(str(baseline), architectures)}"
+        )
+    for position, (_, effect) in enumerate(tree.under("effects").branches()):
+        after = effect.get("after")
+        if isinstance(after, str) and after not in effects[:position]:
+            yield effect.value_marks["after"].problem(
+                f"after must name an effect that stands above this one, and {after!r} does not"
+                f"{meant(after, effects[:position])}"
+            )
+
+
+def _target(target: str, kind: Any, effects: list[str]) -> str | None:
+    effect, _, role = target.rpartition(".")
+    roles = [each.value for each in Role]
+    if role not in roles:
+        return f"{role!r} is no role{meant(role, roles)}; roles: {', '.join(roles)}"
+    if effect and effect not in effects:
+        return f"no effect is called {effect!r}{meant(effect, effects)}; effects: {', '.join(effects)}"
+    if effect and role == Role.API:
+        return f"api cannot be narrowed to an effect: there is one; write {role!r}"
+    possible = _ROLES_OF.get(kind, ())
+    if possible and role not in possible:
+        return f"{kind} cannot hit {role!r}, only {' or '.join(possible)}"
+    return None
+
+
+def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
+    if scenario.warmup >= scenario.horizon:
+        mark = place(tree, ("warmup",), default)[1]
+        yield mark.problem("warmup must end before the horizon")
+    yield from _trace_columns(tree, scenario, default)
+    for name in scenario.architectures:
+        yield from _endless_retries(tree, scenario, name, default)
+
+
+def _trace_columns(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
+    trace = scenario.workload.arrivals.trace
+    wanted: list[tuple[tuple[str, ...], Any]] = [
+        (("effects", name, "service"), effect.service) for name, effect in scenario.effects.items()
+    ]
+    wanted.append((("workload", "size"), scenario.workload.size))
+    for path, quantity in wanted:
+        if not isinstance(quantity, TraceColumn):
+            continue
+        mark = place(tree, path, default)[1]
+        if trace is None:
+            yield mark.problem("trace_column needs arrivals from a trace: {trace: {file, time}}")
+            continue
+        try:
+            trace.column(quantity.trace_column)
+        except ValueError as error:
+            yield mark.problem(str(error).replace(str(Path(trace.file).parent), ""))
+
+
+def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark) -> Iterator[Problem]:
+    design: Any = scenario.architectures[name]
+    branches = getattr(design, "per_effect", None) or {"": design}
+    for effect, branch in branches.items():
+        consumers = branch.consumers
+        on_error = getattr(consumers, "on_error", None)
+        if on_error not in ("retry", "nack") or consumers.retry_delay > 0 or design.kind == "pubsub":
+            continue
+        if on_error == "nack" and branch.queue.max_receives < UNLIMITED:
+            continue
+        path = (
+            "architectures",
+            name,
+            *(("per_effect", effect) if effect else ()),
+            "consumers",
+            "retry_delay",
+        )
+        yield place(tree, path, default)[1].problem(
+            f"on_error: {on_error} with retry_delay 0s never ends when attempts fail at once: "
+            "write for example retry_delay: 1s"
+        )

@@ -1,0 +1,175 @@
+"""Architectures of a scenario, expanded: what they inherit, their defaults, one branch per effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from sim.architectures.base import Architecture
+from sim.scenario.merge import merge
+from sim.scenario.model import ARCHITECTURE_TYPES
+from sim.scenario.problems import meant
+from sim.scenario.tree import NONE, Branch
+from sim.vocabulary import Problem
+
+
+def expand_architectures(tree: Branch, problems: list[Problem]) -> Branch:
+    """The tree with every architecture complete; problems are added to the list."""
+    architectures = tree.under("architectures")
+    defaults = tree.under("defaults")
+    problems += _foreign_defaults(defaults)
+    effects = list(tree.under("effects"))
+    complete = Branch()
+    for name, body in architectures.items():
+        marks = architectures.key_marks[name], architectures.value_marks[name]
+        if body == NONE:
+            continue
+        if not isinstance(body, Branch):
+            complete.put(name, body, *marks)
+            continue
+        inherited = _inherited(name, architectures, [], problems)
+        if inherited is None:
+            continue
+        kind = inherited.get("kind")
+        if kind is None and name in ARCHITECTURE_TYPES:
+            kind = name
+            inherited.put("kind", name, *marks)
+        if kind is None:
+            problems.append(marks[0].problem(_nameless(name, list(architectures))))
+            continue
+        if isinstance(kind, str) and kind in ARCHITECTURE_TYPES:
+            model = ARCHITECTURE_TYPES[kind]
+            inherited = merge(_for_kind(defaults, model), inherited)
+            _complete_branches(inherited, model, effects, problems)
+        complete.put(name, inherited, *marks)
+    expanded = tree.copy()
+    expanded.drop("defaults")
+    if "architectures" in tree and isinstance(tree["architectures"], Branch):
+        expanded.put(
+            "architectures", complete, tree.key_marks["architectures"], tree.value_marks["architectures"]
+        )
+    return expanded
+
+
+def _inherited(name: str, architectures: Branch, chain: list[str], problems: list[Problem]) -> Branch | None:
+    """An architecture merged over what it extends, without ``extends``."""
+    body = architectures.get(name)
+    own = body.copy() if isinstance(body, Branch) else Branch()
+    parent = own.get("extends")
+    if parent is None or parent == NONE:
+        own.drop("extends")
+        if "kind" not in own and name in ARCHITECTURE_TYPES:
+            own.put("kind", name, architectures.key_marks[name], architectures.key_marks[name])
+        return own
+    mark = own.value_marks["extends"]
+    own.drop("extends")
+    if parent == name or parent in chain:
+        problems.append(mark.problem(f"extends goes in a circle: {parent} leads back to {name}"))
+        return None
+    if not isinstance(parent, str) or not isinstance(architectures.get(parent), Branch):
+        known = [other for other in architectures if other != name]
+        problems.append(mark.problem(f"no architecture is called {parent!r}{meant(str(parent), known)}"))
+        return None
+    base = _inherited(parent, architectures, [*chain, name], problems)
+    return None if base is None else merge(base, own)
+
+
+def _nameless(name: str, others: list[str]) -> str:
+    kinds = list(ARCHITECTURE_TYPES)
+    known = ", ".join(kinds)
+    return (
+        f"architecture {name!r} needs kind (one of {known}) or extends"
+        f"{meant(name, [*kinds, *(other for other in others if other != name)])}"
+    )
+
+
+def _for_kind(defaults: Branch, model: type[Architecture]) -> Branch:
+    """The defaults whose kind has them."""
+    kept = Branch()
+    for key, value in defaults.items():
+        field = model.model_fields.get(key)
+        if field is None or key in ("kind", "per_effect"):
+            continue
+        if isinstance(value, Branch) and (block := _block(model, key)) is not None:
+            part = Branch()
+            for option in value:
+                if option in block.model_fields:
+                    part.take(option, value)
+            if part:
+                kept.put(key, part, defaults.key_marks[key], defaults.value_marks[key])
+        else:
+            kept.take(key, defaults)
+    return kept
+
+
+def _foreign_defaults(defaults: Branch) -> list[Problem]:
+    """What no kind at all has."""
+    problems: list[Problem] = []
+    models = list(ARCHITECTURE_TYPES.values())
+    blocks = sorted({key for model in models for key in model.model_fields} - {"kind", "per_effect"})
+    for key, value in defaults.items():
+        if key not in blocks:
+            known = ", ".join(blocks)
+            problems.append(
+                defaults.key_marks[key].problem(
+                    f"unknown key {key!r}{meant(key, blocks)}; known keys: {known}"
+                )
+            )
+        elif isinstance(value, Branch):
+            options = sorted(
+                {
+                    option
+                    for model in models
+                    if (block := _block(model, key)) is not None
+                    for option in block.model_fields
+                }
+            )
+            problems += [
+                value.key_marks[option].problem(
+                    f"unknown key {option!r}{meant(option, options)}; known keys: {', '.join(options)}"
+                )
+                for option in value
+                if options and option not in options
+            ]
+    return problems
+
+
+def _complete_branches(
+    design: Branch, model: type[Architecture], effects: list[str], problems: list[Problem]
+) -> None:
+    """Give every effect a full branch: the architecture's blocks with what the effect has of its own."""
+    if not model.branch_blocks:
+        return
+    given = design.under("per_effect")
+    mark = design.key_marks.get("per_effect") or design.key_marks["kind"]
+    for effect in given:
+        if effect not in effects:
+            known = ", ".join(effects)
+            problems.append(
+                given.key_marks[effect].problem(
+                    f"no effect is called {effect!r}{meant(effect, effects)}; effects: {known}"
+                )
+            )
+    full = Branch()
+    for effect in effects:
+        own = given.under(effect)
+        branch = Branch()
+        for block in own:
+            if block not in model.branch_blocks:
+                branch.take(block, own)
+        for block in model.branch_blocks:
+            marks = _marks(own, block) or _marks(design, block) or (mark, mark)
+            branch.put(block, merge(design.under(block), own.under(block)), *marks)
+        full.put(effect, branch, *(_marks(given, effect) or (mark, mark)))
+    design.put("per_effect", full, mark, design.value_marks.get("per_effect") or mark)
+
+
+def _marks(branch: Branch, key: str) -> tuple[Any, Any] | None:
+    return (branch.key_marks[key], branch.value_marks[key]) if key in branch else None
+
+
+def _block(model: type[Architecture], key: str) -> type[BaseModel] | None:
+    field = model.model_fields.get(key)
+    annotation = None if field is None else field.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

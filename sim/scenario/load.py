@@ -1,0 +1,176 @@
+"""From a file to a scenario: read, inherit, override, expand, validate.
+
+Order: shorthands expand, ``extends`` merges files, ``--set`` changes values, architectures inherit from each
+other and from ``defaults``, branches per effect are completed, and pydantic judges the result. Every problem
+of a file is reported in one pass, at its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sim.components.workload import Arrivals
+from sim.scenario.checks import cross_check
+from sim.scenario.designs import expand_architectures
+from sim.scenario.merge import cleared, expand_shorthands, merge, set_path
+from sim.scenario.model import Scenario
+from sim.scenario.problems import place, translate
+from sim.scenario.reserved import refuse
+from sim.scenario.tree import Branch, Mark, parse, parse_value, read
+from sim.vocabulary import Problem, ScenarioError
+
+_SEGMENT = re.compile(r'"([^"]*)"|([^."=]+)')
+
+
+def load(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    replications: int | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Load a scenario file.
+
+    Args:
+        path: of the YAML file.
+        overrides: ``path=value`` each, as after ``--set``.
+        replications: instead of the file's.
+        seed: instead of the file's.
+
+    Raises:
+        ScenarioError: every problem with file, line and column.
+    """
+    path = Path(path)
+    tree, text = read(path, str(path))
+    return _finish(tree, text, path, overrides, {"replications": replications, "seed": seed})
+
+
+def loads(
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    name: str = "scenario",
+    folder: str | Path = ".",
+    replications: int | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Load a scenario from text.
+
+    Args:
+        text: YAML.
+        overrides: ``path=value`` each.
+        name: used where the text has none, and in messages.
+        folder: where paths of files start.
+        replications: instead of the text's.
+        seed: instead of the text's.
+
+    Raises:
+        ScenarioError: every problem with line and column.
+    """
+    path = Path(folder) / f"{name}.yaml"
+    tree = parse(text, path.name, path.parent)
+    return _finish(tree, text, path, overrides, {"replications": replications, "seed": seed})
+
+
+def _finish(
+    tree: Branch,
+    text: str,
+    path: Path,
+    overrides: Sequence[str],
+    numbers: Mapping[str, int | None],
+) -> Scenario:
+    tree = _inherit(tree, path, [path.resolve()])
+    _override(tree, overrides, path.parent)
+    mark = Mark(str(path), 1, 1)
+    for key, number in numbers.items():
+        if number is not None:
+            tree.put(key, number, mark, mark)
+    expand_shorthands(tree)
+    for key in [key for key in tree if key.startswith("x-")]:
+        tree.drop(key)
+    problems = refuse(tree)
+    tree = expand_architectures(tree, problems)
+    tree = cleared(tree)
+    _fill_in(tree, path, mark)
+    scenario: Scenario | None = None
+    try:
+        scenario = Scenario.model_validate(tree)
+    except ValidationError as error:
+        problems += translate(error, tree, mark)
+    problems += cross_check(tree, scenario, mark)
+    if problems or scenario is None:
+        raise ScenarioError(problems)
+    scenario.remember(text, hashlib.sha256(text.encode()).hexdigest())
+    return scenario
+
+
+def _inherit(tree: Branch, path: Path, chain: list[Path]) -> Branch:
+    """The tree with what it extends; bare architectures become empty bodies."""
+    expand_shorthands(tree)
+    parent = tree.get("extends")
+    architectures = tree.under("architectures")
+    if parent is None or parent == "none":
+        base = Branch()
+    else:
+        mark = tree.value_marks["extends"]
+        if not isinstance(parent, str):
+            raise ScenarioError([mark.problem("extends takes the name of a scenario file")])
+        target = path.parent / parent
+        if target.resolve() in chain:
+            raise ScenarioError([mark.problem(f"extends goes in a circle: {parent} leads back here")])
+        if not target.is_file():
+            raise ScenarioError([mark.problem(f"extends names a file that does not exist: {parent}")])
+        found, _ = read(target, str(target))
+        base = _inherit(found, target, [*chain, target.resolve()])
+        base.drop("name")
+    for name, body in list(architectures.items()):
+        if body is None and name not in base.under("architectures"):
+            architectures.put(name, Branch(), architectures.key_marks[name], architectures.key_marks[name])
+    tree.drop("extends")
+    return merge(base, tree)
+
+
+def _override(tree: Branch, overrides: Sequence[str], folder: Path) -> None:
+    problems: list[Problem] = []
+    for override in overrides:
+        shown = f"--set {override}"
+        dotted, equals, text = override.partition("=")
+        path = [
+            (match[1] if match[1] is not None else match[2], Mark(shown, 1, match.start() + 1))
+            for match in _SEGMENT.finditer(dotted)
+        ]
+        if not equals or not path:
+            problems.append(Problem(shown, 1, 1, "write path=value, for example seed=7"))
+            continue
+        try:
+            value = parse_value(text, shown, folder)
+        except ScenarioError as error:
+            problems += error.problems
+            continue
+        mark = Mark(shown, 1, len(dotted) + 2)
+        if told := set_path(tree, path, value, mark):
+            problems.append(Problem(shown, 1, 1, told))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _fill_in(tree: Branch, path: Path, mark: Mark) -> None:
+    """Defaults that depend on the rest of the file."""
+    if "name" not in tree:
+        tree.put("name", path.stem, mark, mark)
+    architectures = tree.under("architectures")
+    if "baseline" not in tree and architectures:
+        tree.put("baseline", next(iter(architectures)), mark, mark)
+    if "horizon" not in tree:
+        arrivals = tree.under("workload").get("arrivals")
+        try:
+            end = Arrivals.model_validate(arrivals).end
+        except ValidationError:
+            end = None
+        if end is not None:
+            tree.put("horizon", f"{end!r}s", *place(tree, ("workload", "arrivals"), mark))

@@ -1,0 +1,108 @@
+"""How mappings of the language come together: shorthands, inheritance, overrides.
+
+Mappings merge deeply, lists and scalars replace, ``none`` clears. A random quantity or a set of arrivals that
+names its form (``mean``, ``stages``, …) replaces another form instead of mixing with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.scenario.tree import NONE, Branch, Mark, Row
+
+_MAIN_KEYS = {"consumers": "count", "stream": "partitions"}
+_FORMS = {
+    "service": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
+    "size": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
+    "arrivals": ("rate", "stages", "rates", "trace"),
+}
+
+
+def expand_shorthands(tree: Branch) -> None:
+    """Put every scalar that stands in place of a block under the block's main key."""
+    workload = tree.under("workload")
+    _expand(workload, "arrivals", "rate")
+    _expand(workload, "keys", "count")
+    effects = tree.under("effects")
+    for name in effects:
+        _expand(effects, name, "service")
+    for design in (tree.under("defaults"), *(body for _, body in tree.under("architectures").branches())):
+        for blocks in (design, *(branch for _, branch in design.under("per_effect").branches())):
+            for block, key in _MAIN_KEYS.items():
+                _expand(blocks, block, key)
+
+
+def merge(base: Branch, own: Branch) -> Branch:
+    """What holds when ``own`` inherits from ``base``; neither is changed."""
+    merged = base.copy()
+    for key, value in own.items():
+        before = merged.get(key)
+        if isinstance(before, Branch) and isinstance(value, Branch):
+            if _names_another_form(key, value):
+                kept = before.copy()
+                for form in (*_FORMS[key], "cv", "distribution", "bursts", "column", "unit", "times"):
+                    kept.drop(form)
+                before = kept
+            merged.put(key, merge(before, value), own.key_marks[key], own.value_marks[key])
+        elif value is None and isinstance(before, Branch):
+            continue  # an empty body adds nothing
+        else:
+            merged.take(key, own)
+    return merged
+
+
+def cleared(tree: Branch) -> Branch:
+    """The tree without what is absent: every key that is ``none`` or empty."""
+    kept = Branch()
+    for key, value in tree.items():
+        if value is None or value == NONE:
+            continue
+        kept.put(key, _cleared(value), tree.key_marks[key], tree.value_marks[key])
+    return kept
+
+
+def set_path(tree: Branch, path: list[tuple[str, Mark]], value: Any, mark: Mark) -> str | None:
+    """Set one value of the tree; returns what is wrong with the path, or None."""
+    here: Any = tree
+    for position, (key, key_mark) in enumerate(path):
+        is_last = position == len(path) - 1
+        if isinstance(here, Row):
+            if not key.isdigit() or int(key) >= len(here):
+                return f"{key!r} is no place in a list of {len(here)}: count from 0"
+            if is_last:
+                here[int(key)] = value
+                here.marks[int(key)] = mark
+            here = here[int(key)]
+        elif isinstance(here, Branch):
+            if is_last:
+                here.put(key, value, key_mark, mark)
+            elif not isinstance(here.get(key), Branch | Row):
+                here.put(key, Branch(), key_mark, mark)
+            here = here[key]
+        else:
+            return f"there is nothing under {path[position - 1][0]!r}"
+    return None
+
+
+def _expand(blocks: Branch, name: str, main_key: str) -> None:
+    value = blocks.get(name)
+    if value is None or value == NONE or isinstance(value, Branch | Row):
+        return
+    block = Branch()
+    block.put(main_key, value, blocks.value_marks[name], blocks.value_marks[name])
+    blocks.put(name, block, blocks.key_marks[name], blocks.value_marks[name])
+
+
+def _names_another_form(key: str, own: Branch) -> bool:
+    return any(form in own for form in _FORMS.get(key, ()))
+
+
+def _cleared(value: Any) -> Any:
+    if isinstance(value, Branch):
+        return cleared(value)
+    if isinstance(value, Row):
+        row = Row()
+        row.marks = list(value.marks)
+        row.extend(_cleared(item) for item in value)
+        return row
+    return value

@@ -1,0 +1,119 @@
+"""What the language reserves and this version does not do yet: refused with a clear word, in one place.
+
+A value that asks for nothing (``profile: generic``, ``poll: 0s``, ``expect: []``) is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sim.scenario.tree import NONE, Branch
+from sim.vocabulary import Problem
+
+_NOTHING: tuple[Any, ...] = (None, NONE)
+_TOP: dict[str, tuple[Any, ...]] = {
+    "expect": _NOTHING,
+    "sweep": _NOTHING,
+    "precision": _NOTHING,
+    "controls": _NOTHING,
+    "cost": _NOTHING,
+    "alerts": _NOTHING,
+    "search": _NOTHING,
+}
+_WORKLOAD: dict[str, tuple[Any, ...]] = {"client": _NOTHING, "priority": _NOTHING}
+_EFFECT: dict[str, tuple[Any, ...]] = {"copies": (1, *_NOTHING)}
+_PROFILE: dict[str, tuple[Any, ...]] = {"profile": ("generic", *_NOTHING)}
+_BLOCKS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "queue": _PROFILE,
+    "stream": _PROFILE,
+    "topic": _PROFILE,
+    "producer": _PROFILE,
+    "consumers": {
+        **_PROFILE,
+        "prefetch": (1, *_NOTHING),
+        "poll": ("0s", *_NOTHING),
+        "heartbeat": _NOTHING,
+    },
+}
+_DESIGN: dict[str, tuple[Any, ...]] = {"components": _NOTHING, "links": _NOTHING}
+_VALUES = {
+    "study": ("steady_state", "study: steady_state"),
+    "warmup": ("auto", "warmup: auto"),
+}
+_VENDORS = {
+    "VisibilityTimeout": "visibility_timeout",
+    "maxReceiveCount": "max_receives",
+    "MessageRetentionPeriod": "retention",
+    "DelaySeconds": "delay",
+    "x-delivery-limit": "max_receives",
+    "max.poll.records": "batch",
+    "auto.commit.interval.ms": "commit_interval",
+    "num.partitions": "partitions",
+    "retention.ms": "retention",
+    "linger.ms": "linger",
+}
+_VENDOR_LIKE = re.compile(r".*[A-Z.\-].*")
+
+KNOWN = {
+    (): tuple(_TOP),
+    ("workload",): tuple(_WORKLOAD),
+}
+
+
+def refuse(tree: Branch) -> list[Problem]:
+    """Problems with everything that is reserved; what asks for nothing is taken out of the tree."""
+    return list(_refusals(tree))
+
+
+def _refusals(tree: Branch) -> Iterator[Problem]:
+    yield from _keys(tree, _TOP)
+    for key, (value, shown) in _VALUES.items():
+        if tree.get(key) == value:
+            yield tree.value_marks[key].problem(_later(shown))
+            tree.drop(key)
+    yield from _keys(tree.under("workload"), _WORKLOAD)
+    for _, effect in tree.under("effects").branches():
+        yield from _keys(effect, _EFFECT)
+    architectures = tree.under("architectures")
+    for name, body in architectures.branches():
+        if body.get("kind") == "custom":
+            yield body.value_marks["kind"].problem(_later("kind: custom"))
+            architectures.drop(name)
+            continue
+        yield from _design(body)
+    yield from _design(tree.under("defaults"))
+
+
+def _design(body: Branch) -> Iterator[Problem]:
+    yield from _keys(body, _DESIGN)
+    for blocks in (body, *(branch for _, branch in body.under("per_effect").branches())):
+        for block, reserved in _BLOCKS.items():
+            settings = blocks.under(block)
+            yield from _keys(settings, reserved)
+            for key in list(settings):
+                if _VENDOR_LIKE.fullmatch(key):
+                    ours = _VENDORS.get(key)
+                    hint = f": write {ours}" if ours else ""
+                    yield settings.key_marks[key].problem(
+                        f"{key!r} is a vendor's spelling, which needs a profile, and profiles are part of the "
+                        f"language but not built yet{hint}"
+                    )
+                    settings.drop(key)
+
+
+def _keys(branch: Branch, reserved: dict[str, tuple[Any, ...]]) -> Iterator[Problem]:
+    for key, harmless in reserved.items():
+        if key not in branch:
+            continue
+        value = branch[key]
+        is_empty = isinstance(value, dict | list) and not value
+        if not is_empty and not any(value == each and type(value) is type(each) for each in harmless):
+            shown = f"{key}: {value}" if isinstance(value, str) else key
+            yield branch.key_marks[key].problem(_later(shown))
+        branch.drop(key)
+
+
+def _later(what: str) -> str:
+    return f"{what!r} is part of the language but not built yet: leave it out"
