@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from sim.vocabulary import ExitCode, ScenarioError
 
 app = typer.Typer(
     name="sim",
-    help="Compare messaging architectures: the same workload, the same failures, every message accounted for.",
+    help="Compare messaging architectures: the same workload, the same failures, every message counted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -63,22 +63,27 @@ def run(
         from rich.console import Console
 
         from sim.report.progress import progress
+        from sim.report.rows import check_names
         from sim.report.run import run as run_scenario
         from sim.scenario.load import load
 
-        if keep not in ("first", "all"):
-            raise typer.BadParameter(f"--keep takes first or all, not {keep!r}")
+        wanted = None if metrics is None else metrics.split(",")
+        with _bad_input():
+            check_names(wanted or ())
+            if keep not in ("first", "all"):
+                raise ValueError(f"--keep takes first or all, not {keep!r}")
         scenario = load(file, overrides=overrides or (), replications=replications, seed=seed)
-        wanted = None if metrics is None else [name.strip() for name in metrics.split(",")]
         with progress(scenario) as on_done:
             results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
-        console = Console()
-        table = results.table(wanted)
-        console.print(results.headline())
-        console.print(table)
-        for note in results.notes():
-            console.print(note, style="yellow")
         folder = results.save(Path("results") / scenario.slug if out is None else out)
+        console = Console()
+        if not console.is_terminal:  # a file or a pipe has no width: take what a design document takes
+            console = Console(width=120)
+        console.print(results.headline(), highlight=False)
+        with _bad_input():
+            console.print(results.table(wanted))
+        for note in results.notes():
+            console.print(note, style="yellow", highlight=False)
         console.print(f"files and pictures in {folder}", highlight=False)
 
 
@@ -116,16 +121,21 @@ def main() -> None:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def _bad_input() -> Generator[None]:
+    """A ValueError in here is about what the user typed."""
+    try:
+        yield
+    except ValueError as error:
+        typer.echo(f"sim: {error}", err=True)
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
+
+
+@contextmanager
+def _errors() -> Generator[None]:
     """Turn what a user or the machine can cause into a sentence and an exit code."""
     try:
         yield
     except ScenarioError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(ExitCode.BAD_INPUT) from None
-    except ValueError as error:
-        if not getattr(error, "is_users", False):
-            raise
         typer.echo(str(error), err=True)
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except (OSError, MemoryError) as error:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from enum import IntEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 from simpy.events import Event
 
-from sim.components.effect import FAILS, SUCCEEDS, Effect
+from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
 from sim.components.timelines import Outage, first_outage
-from sim.engine.environment import Alarm, Process
+from sim.engine.environment import Alarm, Environment, Process, Signal
 from sim.engine.ledger import PoolUse
-from sim.engine.quantities import Block, Count, Duration
+from sim.engine.quantities import UNLIMITED, Block, Count, Duration
 from sim.vocabulary import Role
 
 Item = TypeVar("Item")
@@ -73,12 +72,11 @@ class PushConsumers(ConsumerOptions):
     """After a failed attempt: tell the topic, which retries; drop the message; or try again in place."""
 
 
-class Work(IntEnum):
-    """How work on one copy ended."""
-
-    DONE = 0
-    FAILED = 1
-    CRASHED = 2
+Work = Literal["done", "failed", "crashed"]
+"""How work on one copy ended."""
+DONE: Work = "done"
+FAILED: Work = "failed"
+CRASHED: Work = "crashed"
 
 
 class Worker:
@@ -88,35 +86,59 @@ class Worker:
         index: counted from 0.
         speed: 1 is normal.
         outages: when it is away, sorted by start.
-        away: the outage that a crash with a probability has brought about.
-        parked: what it waits for while its source has nothing; None while it works.
+        undisturbed_until: no outage begins before this time; already past while one is on.
+        arrival: what it waits for while its source has nothing.
+        is_parked: whether it waits for that.
         is_away: whether it sits out an outage.
     """
 
-    __slots__ = ("_next", "away", "index", "is_away", "outages", "parked", "speed")
+    __slots__ = (
+        "_crash",
+        "_next",
+        "arrival",
+        "index",
+        "is_away",
+        "is_parked",
+        "outages",
+        "speed",
+        "undisturbed_until",
+    )
 
-    def __init__(self, index: int, speed: float, outages: list[Outage]) -> None:
+    def __init__(self, env: Environment, index: int, speed: float, outages: list[Outage]) -> None:
         self.index = index
         self.speed = speed
         self.outages = outages
-        self.parked: Event | None = None
+        self.undisturbed_until = outages[0].start if outages else UNLIMITED
+        self.arrival = Signal(env)
+        self.is_parked = False
         self.is_away = False
-        self.away: Outage | None = None
+        self._crash: Outage | None = None
         self._next = 0
 
     def outage_at(self, now: float) -> Outage | None:
         """The outage in which a time lies, of several the one that lasts longest."""
-        outages, found = self.outages, self.away
+        if now < self.undisturbed_until:
+            return None
+        outages, found = self.outages, self._crash
         if found is not None and found.end <= now:
-            found = None
+            found = self._crash = None
         while self._next < len(outages) and outages[self._next].end <= now:
             self._next += 1
+        following = UNLIMITED
         for index in range(self._next, len(outages)):
             if outages[index].start > now:
+                following = outages[index].start
                 break
             if outages[index].end > now and (found is None or outages[index].end > found.end):
                 found = outages[index]
+        if found is None:
+            self.undisturbed_until = following
         return found
+
+    def crash(self, now: float, restart: float) -> None:
+        """Be away from now on for so long."""
+        self._crash = Outage(now, now + restart, "lose")
+        self.undisturbed_until = now
 
 
 class Source(Generic[Item]):
@@ -133,8 +155,8 @@ class Source(Generic[Item]):
         """Up to ``limit`` items for a worker that is free now, or None."""
         raise NotImplementedError
 
-    def message_of(self, item: Item) -> int:
-        """The message that an item is of."""
+    def begin(self, item: Item) -> int:
+        """Work on an item begins; the message that it is of."""
         raise NotImplementedError
 
     def is_late(self, item: Item) -> bool:
@@ -160,9 +182,8 @@ class Source(Generic[Item]):
     def stopped(self, worker: Worker, outage: Outage) -> None:
         """A worker that holds nothing goes away."""
 
-    def wait(self, worker: Worker, arrival: Event) -> None:
-        """A worker waits for an event that succeeds with the items handed to it."""
-        worker.parked = arrival
+    def wait(self, worker: Worker) -> None:
+        """A worker waits: its event of arrival will succeed with the items handed to it."""
         self.waiting.append(worker)
 
     def longest_waiting(self, now: float) -> Worker | None:
@@ -170,15 +191,15 @@ class Source(Generic[Item]):
         waiting = self.waiting
         while waiting:
             worker = waiting.popleft()
-            if not worker.outages or worker.outage_at(now) is None:
+            if now < worker.undisturbed_until or worker.outage_at(now) is None:
                 return worker
             # else its outage begins at this very instant, which will rouse it
         return None
 
     def hand(self, worker: Worker, items: Sequence[Item] | None) -> None:
         """Wake a worker that waited, with the items it gets."""
-        arrival, worker.parked = worker.parked, None
-        self._wake(arrival, items)
+        worker.is_parked = False
+        self._wake(worker.arrival, items)
 
     def rouse(self, worker: Worker) -> None:
         """Wake a waiting worker without handing it anything."""
@@ -237,14 +258,11 @@ class Pool(Generic[Item]):
         speeds = options.speeds or (1.0,)
         outages = site.faults.outages(names, options.count, is_api=is_api)
         self.workers = [
-            Worker(index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
+            Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
-        self._can_stop = bool(self._crashes) or any(outages)
-        self._is_undisturbed = not (
-            self._can_stop or self._slow or hop or retries_in_place or is_api or site.is_careful
-        )
+        self._is_plain = not (self._slow or self._crashes or site.is_careful)
         for worker in self.workers:
-            site.process(self._work_undisturbed(worker) if self._is_undisturbed else self._work(worker))
+            site.process(self._work(worker))
             if worker.outages:
                 site.process(self._watch(worker))
         site.pools.append(self)
@@ -253,11 +271,12 @@ class Pool(Generic[Item]):
     def die_between_effects(self, after: Callable[[int], int]) -> None:
         """The handler of a message dies after so many effects (0: never)."""
         self._api_dies = after
+        self._is_plain = False
 
     def is_down(self) -> bool:
         """Whether every worker is away now."""
         now = self._site.now
-        return self._can_stop and all(worker.outage_at(now) is not None for worker in self.workers)
+        return all(worker.outage_at(now) is not None for worker in self.workers)
 
     def use(self) -> PoolUse:
         """How busy the pool was."""
@@ -265,130 +284,126 @@ class Pool(Generic[Item]):
         return PoolUse(name=self.name, effects=names, workers=len(self.workers), busy=self.busy)
 
     def _is_working(self) -> bool:
-        return any(worker.parked is None and not worker.is_away for worker in self.workers)
+        return any(not worker.is_parked and not worker.is_away for worker in self.workers)
 
-    def _work(self, worker: Worker) -> Process:
+    def _work(self, worker: Worker) -> Process:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
         """The life of a worker: receive, do the effects in order, report; for ever."""
-        site, source = self._site, self._source
+        site, source, batch, hop = self._site, self._source, self._batch, self._hop
+        effects, speed, idempotent, (low, high) = self.effects, worker.speed, self._idempotent, site.window
+        now = site.now
         while True:
-            if self._can_stop and (outage := worker.outage_at(site.now)) is not None:
+            if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
                 worker.is_away = True
                 yield site.at(outage.end)
                 worker.is_away = False
+                now = site.now
                 continue
-            items = source.take(worker, self._batch, site.now)
-            if items is None:
-                arrival = Event(site)
-                source.wait(worker, arrival)
-                items = yield arrival
-                if items is None:
-                    continue
-            yield from self._work_on(worker, items)
-
-    def _work_undisturbed(self, worker: Worker) -> Process:
-        """The same life where nothing can interrupt it: no outage, no slowdown, no hop, nothing in place.
-
-        Only shorter than :meth:`_work`, not different: the tests compare the two.
-        """
-        site, source, batch, speed = self._site, self._source, self._batch, worker.speed
-        effects, idempotent, (low, high) = self.effects, self._idempotent, site.window
-        while True:
-            now = site.now
             items = source.take(worker, batch, now)
             if items is None:
-                arrival = Event(site)
-                source.wait(worker, arrival)
-                items = yield arrival
+                source.wait(worker)
+                worker.is_parked = True
+                items = yield worker.arrival.rearm()
                 now = site.now
-            for item in items:
-                message = source.message_of(item)
+                if items is None:
+                    continue
+            if hop:
+                is_lost = yield from self._spend(worker, hop, is_busy=False)
+                now = site.now
+                if is_lost:
+                    source.crashed(worker, items)
+                    continue
+            for position, item in enumerate(items):
+                message = source.begin(item)
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
                     duration, attempt = effect.begin(message, now)
-                    if duration > 0:
-                        begun, now = now, now + duration / speed
-                        yield Alarm(site, now)
-                        if begun >= low and now <= high:
-                            self.busy += now - begun
-                        else:
-                            self._count_busy(begun, now)
-                    if attempt is not FAILS:
-                        effect.apply(message, now, effect.attempts[message] > 1 or source.is_late(item))
-                    if attempt is not SUCCEEDS:
+                    end = now + duration / speed
+                    if (
+                        self._is_plain
+                        and end <= worker.undisturbed_until
+                        and (attempt is SUCCEEDS or not self._retries_in_place)
+                    ):
+                        if end > now:  # what _perform does, where nothing can interfere
+                            yield Alarm(site, end)
+                            if now >= low and end <= high:
+                                self.busy += end - now
+                            else:
+                                self._count_busy(now, end)
+                            now = end
+                        if attempt is not FAILS:
+                            effect.apply(message, now, effect.attempts[message] > 1 or source.is_late(item))
+                        if attempt is SUCCEEDS:
+                            continue
+                        work = FAILED
+                    else:
+                        is_late = source.is_late(item)
+                        work = yield from self._perform(worker, effect, message, duration, attempt, is_late)
+                        now = site.now
+                        if work is DONE:
+                            continue
+                    if work is FAILED:
                         source.failed(item, effect.number)
-                        break
+                    break
                 else:
                     source.done(item, now)
-
-    def _work_on(self, worker: Worker, items: Sequence[Item]) -> Process:
-        """One after the other; a crash or a stop in good order ends it early."""
-        site, source = self._site, self._source
-        if self._hop and (yield from self._spend(worker, self._hop, is_busy=False)):
-            source.crashed(worker, items)
-            return
-        last = len(items) - 1
-        for position, item in enumerate(items):
-            message = source.message_of(item)
-            failed_effect = 0
-            work = Work.DONE
-            for effect in self.effects:
-                if self._idempotent and effect.applications[message]:
-                    continue
-                work = yield from self._perform(worker, effect, message, is_late=source.is_late(item))
-                if work is not Work.DONE:
-                    failed_effect = effect.number
+                    work = DONE
+                if work is CRASHED:
+                    source.crashed(worker, items[position:])
                     break
-            if work is Work.DONE:
-                source.done(item, site.now)
-            elif work is Work.FAILED:
-                source.failed(item, failed_effect)
-            else:
-                source.crashed(worker, items[position:])
-                return
-            if position < last and self._can_stop and worker.outage_at(site.now) is not None:
-                source.give_back(worker, items[position + 1 :])
-                return
+                if now >= worker.undisturbed_until and worker.outage_at(now) is not None:
+                    if position + 1 < len(items):
+                        source.give_back(worker, items[position + 1 :])
+                    break
 
     def _perform(
-        self, worker: Worker, effect: Effect, message: int, *, is_late: bool
+        self, worker: Worker, effect: Effect, message: int, duration: float, attempt: Attempt, is_late: bool
     ) -> Generator[Event, Any, Work]:
-        """One effect of one message, again and again where failures are retried in place."""
+        """One effect of one message, with all that can happen to its worker meanwhile.
+
+        Args:
+            worker: who does it.
+            effect: what is done.
+            message: for which message.
+            duration: of the attempt that has just begun, at normal speed, s.
+            attempt: how that attempt ends.
+            is_late: whether the message had been delivered before.
+        """
         site = self._site
         while True:
-            now = site.now
-            duration, attempt = effect.begin(message, now)
+            number = effect.attempts[message] - 1
             duration /= worker.speed
             for condition in self._slow:
-                if condition.hits(message, effect.attempts[message] - 1, now):
+                if condition.hits(message, number, site.now):
                     assert isinstance(condition.fault, Slow)
                     duration *= condition.fault.factor
-            crash = self._crash_during(effect, message) if self._crashes else None
+            crash = self._crash_during(effect, message, number) if self._crashes else None
             if crash is not None:
                 duration *= crash[0]
             if duration > 0 and (yield from self._spend(worker, duration)):
-                return Work.CRASHED
+                return CRASHED
             if crash is not None:
-                worker.away = Outage(site.now, site.now + crash[1], "lose")
-                return Work.CRASHED
+                worker.crash(site.now, crash[1])
+                return CRASHED
             if attempt is not FAILS:
-                effect.apply(message, site.now, is_late or effect.attempts[message] > 1)
+                effect.apply(message, site.now, is_late or number > 0)
             if attempt is SUCCEEDS:
                 dies = self._api_dies is not None and self._api_dies(message) == effect.number + 1
-                return Work.CRASHED if dies else Work.DONE
+                return CRASHED if dies else DONE
             if not self._retries_in_place:
-                return Work.FAILED
+                return FAILED
             if (yield from self._spend(worker, self._retry_delay, is_busy=False)):
-                return Work.CRASHED
+                return CRASHED
+            duration, attempt = effect.begin(message, site.now)
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
         site = self._site
         start = site.now
         end = start + duration
-        outages = worker.outages
-        for index in range(first_outage(outages, start), len(outages)) if outages else ():
+        outages = worker.outages if end > worker.undisturbed_until else []
+        for index in range(first_outage(outages, start), len(outages)):
             outage = outages[index]
             if end <= outage.start:
                 break
@@ -415,9 +430,8 @@ class Pool(Generic[Item]):
         if start < end:
             self.busy += end - start
 
-    def _crash_during(self, effect: Effect, message: int) -> tuple[float, float] | None:
+    def _crash_during(self, effect: Effect, message: int, attempt: int) -> tuple[float, float] | None:
         """The share of the attempt after which its worker crashes, and how long it is away then."""
-        attempt = effect.attempts[message] - 1
         for crashing, condition in self._crashes:
             if crashing is effect and condition.hits(message, attempt, self._site.now):
                 return condition.fraction(message, attempt), condition.fault.duration or 0.0
@@ -428,7 +442,7 @@ class Pool(Generic[Item]):
         site = self._site
         for outage in worker.outages:
             yield site.at(max(outage.start, site.now))
-            if worker.parked is not None:
+            if worker.is_parked:
                 if outage.end == outage.start:  # a crash and a restart at the same instant
                     self._source.stopped(worker, outage)
                 self._source.rouse(worker)

@@ -1,4 +1,4 @@
-"""An effect: the piece of work that a message must cause at its sink (a row in ``db``, a document in ``index``).
+"""An effect: the piece of work that a message must cause at its sink, such as a row in ``db``.
 
 Whoever does the work asks :meth:`Effect.begin` how long this attempt takes and how it ends. Both follow from
 draws attached to (message, effect, attempt) and from the sink's fault timelines, never from the order of

@@ -4,7 +4,9 @@ A record goes to partition key mod partitions and stays until its retention is o
 holds a position and a committed offset per partition; its members share the partitions in contiguous ranges
 (the first ``partitions mod members`` get one more; members beyond the partitions are idle). A member commits
 when it fetches and its commit interval has passed, when it has been idle so long, and when it stops in good
-order. After a crash it begins again at the committed offset: what lies between is repeated.
+order. After a crash it begins again at the committed offset: what lies between is repeated. A record counts
+as delivered when it reaches its handler, not when it is fetched, so that the backlog holds what waits in a
+member's memory.
 
 Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
 replication, producers that batch per partition.
@@ -17,7 +19,6 @@ from typing import Annotated, Any
 
 from numpy.typing import NDArray
 from pydantic import Field
-from simpy.events import Event
 
 from sim.components.consumer import Source, StreamConsumers, Worker
 from sim.components.faults import Down
@@ -110,6 +111,7 @@ class Group(Source[int]):
         self._fetched = [0] * log.partitions
         self._done = [0] * log.partitions
         self._committed = [0] * log.partitions
+        self._in_hand = [-1] * consumers.count
         self._rewound = [0.0] * log.partitions
         self._members = _assign(log.partitions, consumers.count)
         self._member_of = [member for member, owned in enumerate(self._members) for _ in owned]
@@ -124,7 +126,7 @@ class Group(Source[int]):
         """There may be something to fetch: wake the member that owns the partition."""
         member = self._member_of[partition]
         worker = self._idle[member]
-        if worker is None or (worker.outages and worker.outage_at(now) is not None):
+        if worker is None or worker.outage_at(now) is not None:
             return
         items = self.take(worker, 1, now)
         if items is not None:
@@ -133,7 +135,7 @@ class Group(Source[int]):
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[int] | None:
         """Fetch up to ``limit`` records over the member's partitions, each partition in order."""
-        member, log = worker.index, self.log
+        member = worker.index
         owned = self._members[member]
         if now >= self._last_commit[member] + self._interval:
             self._commit(member)
@@ -147,15 +149,9 @@ class Group(Source[int]):
                 continue
             if self._records.retention < self._site.limit:
                 position = self._expire(partition, now)
-            for copy in records[position : position + limit - len(items)]:
-                if log.ended[copy] != log.ended[copy]:  # NaN: not yet worked off
-                    if log.deliveries[copy]:
-                        log.retaken.append(now)
-                    else:
-                        log.taken[copy] = now
-                log.deliveries[copy] += 1
-                items.append(copy)
-                self._fetched[partition] += 1
+            fetched = records[position : position + limit - len(items)]
+            self._fetched[partition] = position + len(fetched)
+            items += fetched
             if len(items) >= limit:
                 self._next_partition[member] = (self._next_partition[member] + step + 1) % len(owned)
                 break
@@ -164,12 +160,20 @@ class Group(Source[int]):
         self._commit_when_due(worker)
         return None
 
-    def message_of(self, item: int) -> int:
-        """The message of a record."""
-        return self.log.message_of(item)
+    def begin(self, item: int) -> int:
+        """A fetched record reaches its handler: only now it counts as delivered."""
+        log, now = self.log, self._site.now
+        if log.ended[item] != log.ended[item]:  # NaN: not yet worked off
+            if log.taken[item] != log.taken[item]:
+                log.taken[item] = now
+            else:
+                log.retaken.append(now)
+            self._in_hand[self._member_of[self._partition[log.message_of(item)]]] = item
+        log.deliveries[item] += 1
+        return log.message_of(item)
 
     def is_late(self, item: int) -> bool:
-        """Whether the record had been fetched before."""
+        """Whether the record had been delivered before."""
         return self.log.deliveries[item] > 1
 
     def done(self, item: int, now: float) -> None:
@@ -184,6 +188,10 @@ class Group(Source[int]):
     def crashed(self, worker: Worker, items: Sequence[int]) -> None:
         """Back to the committed offsets."""
         del items
+        in_hand = self._in_hand[worker.index]
+        if in_hand >= 0:
+            self._in_hand[worker.index] = -1
+            self.log.returned.append(self._site.now)
         self._rewind(worker.index, self._committed)
 
     def give_back(self, worker: Worker, items: Sequence[int]) -> None:
@@ -193,15 +201,14 @@ class Group(Source[int]):
 
     def stopped(self, worker: Worker, outage: Outage) -> None:
         """A member commits when it stops in good order; after a crash its progress is gone."""
-        self._idle[worker.index] = None if worker.parked is None else worker
+        self._idle[worker.index] = worker if worker.is_parked else None
         if outage.in_hand == "finish":
             self._commit(worker.index)
         elif outage.in_hand == "lose":
             self._rewind(worker.index, self._committed)
 
-    def wait(self, worker: Worker, arrival: Event) -> None:
+    def wait(self, worker: Worker) -> None:
         """A member waits for records of its own partitions."""
-        worker.parked = arrival
         self._idle[worker.index] = worker
 
     def rouse(self, worker: Worker) -> None:
@@ -210,7 +217,9 @@ class Group(Source[int]):
         self.hand(worker, None)
 
     def _end(self, copy: int, fate: Outcome, now: float) -> None:
-        self._done[self._partition[self.log.message_of(copy)]] += 1
+        partition = self._partition[self.log.message_of(copy)]
+        self._done[partition] += 1
+        self._in_hand[self._member_of[partition]] = -1
         if self.log.ended[copy] != self.log.ended[copy]:
             self.log.ended[copy] = now
             self.log.fate[copy] = fate
@@ -235,13 +244,9 @@ class Group(Source[int]):
         return position
 
     def _rewind(self, member: int, to: list[int]) -> None:
-        now, log = self._site.now, self.log
         for partition in self._members[member]:
-            for copy in self._records.records[partition][to[partition] : self._fetched[partition]]:
-                if log.ended[copy] != log.ended[copy]:
-                    log.returned.append(now)
             self._fetched[partition] = self._done[partition] = to[partition]
-            self._rewound[partition] = now
+            self._rewound[partition] = self._site.now
 
     def _commit(self, member: int) -> None:
         self._last_commit[member] = self._site.now
@@ -260,13 +265,11 @@ class Group(Source[int]):
             return
         seen = self._last_commit[member]
 
-        def poll(_: object) -> None:
+        def poll() -> None:
             if self._idle[member] is not None and self._last_commit[member] == seen:
                 self._commit(member)
 
-        alarm = self._site.at(max(seen + self._interval, self._site.now))
-        assert alarm.callbacks is not None
-        alarm.callbacks.append(poll)
+        self._site.call_at(max(seen + self._interval, self._site.now), poll)
 
     def _close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

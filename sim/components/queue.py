@@ -133,6 +133,10 @@ class Queue(Source[Receipt]):
         del worker
         if not self._visible or (self._pauses and self._is_paused()):
             return None
+        if limit == 1 and self._state[self._visible[0]] == _VISIBLE:
+            receipt = self._receive(self._visible.popleft(), now)
+            if receipt is not None:
+                return (receipt,)
         taken: list[Receipt] = []
         while self._visible and len(taken) < limit:
             copy = self._visible.popleft()
@@ -140,8 +144,8 @@ class Queue(Source[Receipt]):
                 taken.append(receipt)
         return taken or None
 
-    def message_of(self, item: Receipt) -> int:
-        """The message that was received."""
+    def begin(self, item: Receipt) -> int:
+        """Work on an item begins; the message that it is of."""
         copy = item[0]
         return copy if copy < self._messages else self.log.message_of(copy)
 
@@ -201,7 +205,10 @@ class Queue(Source[Receipt]):
         self._deliveries[copy] = deliveries
         self._state[copy] = _IN_FLIGHT
         receipt = (copy, deliveries)
-        self._in_flight.add(receipt, now)
+        in_flight = self._in_flight
+        in_flight.line.append((now + in_flight.delay, receipt))  # add, without a call
+        if in_flight.is_parked:
+            in_flight.start()
         return receipt
 
     def _show(self, copy: int, now: float) -> None:

@@ -57,8 +57,8 @@ class Requests(Source[int]):
         self._note_taken(message, now)
         return (message,)
 
-    def message_of(self, item: int) -> int:
-        """A request is its message."""
+    def begin(self, item: int) -> int:
+        """Work on an item begins; the message that it is of."""
         return item
 
     def is_late(self, item: int) -> bool:

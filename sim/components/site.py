@@ -7,7 +7,7 @@ connected.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.components.effect import Effect, EffectOptions
 from sim.components.timelines import FaultPlan
@@ -55,7 +55,7 @@ class Site(Environment):
         after = tuple(-1 if each.after is None else names.index(each.after) for each in effects.values())
         self.ledger = Ledger(names, after, messages.published)
         self.effects = [Effect(self, number, name, effects[name]) for number, name in enumerate(names)]
-        self.pools: list[Pool] = []
+        self.pools: list[Pool[Any]] = []
         self.unfinished: list[Callable[[], bool]] = []
         self.underway: list[Callable[[], list[tuple[int, int]]]] = []
         self.closing: list[Callable[[], None]] = []

@@ -1,8 +1,8 @@
 """When faults strike: every timeline is known before the run and the same for all architectures.
 
-A component asks the :class:`FaultPlan` for what concerns it and gets :class:`Condition` objects (is this fault
-active for that attempt?) or the :class:`Outage` list of a worker. So the whole fate of an attempt is known
-when it starts, and nothing has to be undone. Left out: faults that the simulation itself brings about.
+A component asks the :class:`FaultPlan` for what concerns it and gets :class:`Condition` objects (is this
+fault active for that attempt?) or the :class:`Outage` list of a worker. So the whole fate of an attempt is
+known when it starts, and nothing has to be undone. Left out: faults that the simulation itself brings about.
 """
 
 from __future__ import annotations

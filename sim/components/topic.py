@@ -97,9 +97,7 @@ class Subscription:
         for windows in self._pauses:
             if windows.covers(self._site.now):
                 if (end := windows.end_at(self._site.now)) < UNLIMITED:
-                    alarm = self._site.at(end)
-                    assert alarm.callbacks is not None
-                    alarm.callbacks.append(lambda _: self.push(thing))
+                    self._site.call_at(end, lambda: self.push(thing))
                 return
         if self._on_the_way is None:
             self._arrive(thing)
@@ -218,8 +216,8 @@ class Subscriber(Source[int]):
         self._note_taken(copy, now)
         return (copy,)
 
-    def message_of(self, item: int) -> int:
-        """The message that was pushed."""
+    def begin(self, item: int) -> int:
+        """Work on an item begins; the message that it is of."""
         return self.log.message_of(item)
 
     def is_late(self, item: int) -> bool:

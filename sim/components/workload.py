@@ -70,6 +70,16 @@ class RateSeries(Block):
             raise ValueError(f"{Path(self.file).name} needs at least two rows")
 
     @property
+    def times(self) -> NDArray[Any]:
+        """When each rate begins, seconds since the first, shape (rows,)."""
+        return self._times
+
+    @property
+    def per_second(self) -> NDArray[Any]:
+        """The rates, shape (rows,)."""
+        return self._rates
+
+    @property
     def end(self) -> float:
         """When the last rate ends: one mean step after the last row."""
         return float(self._times[-1] * len(self._times) / (len(self._times) - 1))
@@ -88,6 +98,11 @@ class Trace(Block):
         """Read the times."""
         del context
         self._times = read_times(self.file, self.time)
+
+    @property
+    def times(self) -> NDArray[Any]:
+        """When each message is published, seconds since the first, shape (rows,)."""
+        return self._times
 
     @property
     def end(self) -> float:
@@ -122,8 +137,8 @@ class Arrivals(Block):
     def _has_one_source(self) -> Self:
         sources = [name for name in ("rate", "stages", "rates", "trace") if getattr(self, name) is not None]
         if len(sources) != 1:
-            given = " and ".join(sources) or "none of them"
-            raise ValueError(f"arrivals need exactly one of rate, stages, rates or trace, not {given}")
+            not_several = f", not {' and '.join(sources)}" if sources else ""
+            raise ValueError(f"arrivals need exactly one of rate, stages, rates or trace{not_several}")
         if self.bursts and self.rate is None:
             raise ValueError("bursts stand beside a rate: {rate: 50/s, bursts: {rate: 500/s, …}}")
         if self.stages is not None and not self.stages:
@@ -143,7 +158,7 @@ class Arrivals(Block):
     def times(self, streams: Streams, horizon: float) -> NDArray[Any]:
         """Intended publish times in [0, horizon), sorted floats of shape (messages,)."""
         if self.trace:
-            times = self.trace._times  # noqa: SLF001 - the trace is this module's own
+            times = self.trace.times
             return times[: int(np.searchsorted(times, horizon, side="right"))]
         knots, rates = self._rate_function(streams, horizon)
         cumulative = np.concatenate(([0.0], np.cumsum(np.diff(knots) * (rates[:, 0] + rates[:, 1]) / 2)))
@@ -159,7 +174,7 @@ class Arrivals(Block):
     def mean_rate(self, horizon: float) -> float:
         """Expected messages per second up to the horizon (bursts by their long-run share)."""
         if self.trace:
-            return len(self.trace._times) / max(horizon, 1e-9)  # noqa: SLF001
+            return len(self.trace.times) / max(horizon, 1e-9)
         if self.bursts and self.rate is not None:
             quiet, burst = self.bursts.mean_quiet, self.bursts.mean_burst
             return self.scale * (self.rate * quiet + self.bursts.rate * burst) / (quiet + burst)
@@ -176,10 +191,10 @@ class Arrivals(Block):
             ]
         elif self.rates:
             series = self.rates
-            lengths = np.diff(np.append(series._times, series.end))  # noqa: SLF001
+            lengths = np.diff(np.append(series.times, series.end))
             pieces = [
                 (length, rate, rate)
-                for length, rate in zip(lengths.tolist(), series._rates.tolist(), strict=True)  # noqa: SLF001
+                for length, rate in zip(lengths.tolist(), series.per_second.tolist(), strict=True)
             ]
         elif self.bursts:
             pieces = self._burst_pieces(streams, horizon)
@@ -301,14 +316,15 @@ def read_times(path: str, column: str) -> NDArray[Any]:
             seconds.append(_seconds(cell))
         except (TypeError, ValueError):
             raise ValueError(
-                f"{Path(path).name}, line {line}: {cell!r} in column {column!r} is neither seconds nor ISO 8601"
+                f"{Path(path).name}, line {line}: {cell!r} in column {column!r} "
+                "is neither seconds nor ISO 8601"
             ) from None
     times = np.array(seconds)
     times -= times[0]
     if np.any(np.diff(times) < 0):
         line = int(np.argmax(np.diff(times) < 0)) + 3
         raise ValueError(f"{Path(path).name}, line {line}: the times in column {column!r} go backwards")
-    return times
+    return np.asarray(times, dtype=np.float64)
 
 
 def _seconds(cell: str) -> float:
@@ -332,6 +348,8 @@ def _invert(
     marks: NDArray[Any], knots: NDArray[Any], rates: NDArray[Any], cumulative: np.ndarray
 ) -> NDArray[Any]:
     """Times at which the cumulative rate passes the marks."""
+    if len(rates) == 1 and rates[0, 0] == rates[0, 1]:
+        return marks / rates[0, 0]
     piece = np.clip(np.searchsorted(cumulative, marks, side="right") - 1, 0, len(rates) - 1)
     start, end = rates[piece, 0], rates[piece, 1]
     length = knots[piece + 1] - knots[piece]
@@ -342,4 +360,5 @@ def _invert(
         even = need / start
         root = np.sqrt(np.maximum(start * start + 2 * slope * need, 0.0))
         ramp = 2 * need / (start + root)  # the stable form of the quadratic's solution
-    return knots[piece] + np.where(level, even, ramp)
+    times = knots[piece] + np.where(level, even, ramp)
+    return np.asarray(times, dtype=np.float64)

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL, Event
+from simpy.events import NORMAL, PENDING, Event
 
 Process = Generator[Event, Any, None]
 """A SimPy process of this project: yields events, returns nothing."""
@@ -28,6 +28,16 @@ class Alarm(Event):
         heappush(env._queue, (time, NORMAL, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
+class Signal(Event):
+    """An event that one process waits for again and again; it is armed anew each time."""
+
+    def rearm(self) -> Signal:
+        """Ready to be waited for."""
+        self._value = PENDING
+        self.callbacks = []
+        return self
+
+
 class Environment(simpy.Environment):
     """The clock of one run."""
 
@@ -41,7 +51,8 @@ class Environment(simpy.Environment):
         queue = self._queue
         while queue and queue[0][0] < time:
             self._now, _, _, event = heappop(queue)
-            callbacks, event.callbacks = event.callbacks, None  # pyright: ignore[reportAttributeAccessIssue]
+            callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
+            event.callbacks = None  # pyright: ignore[reportAttributeAccessIssue]
             for callback in callbacks:
                 callback(event)
             if not event._ok:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
@@ -63,6 +74,15 @@ class Environment(simpy.Environment):
         """An event at an absolute time, not earlier than now."""
         return Alarm(self, time)
 
+    def call_at(self, time: float, function: Callable[[], None]) -> None:
+        """Call a function at a time."""
+
+        def call(event: Event) -> None:
+            del event
+            function()
+
+        self.at(time).callbacks.append(call)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
+
     def wake(self, event: Event, value: Any = None) -> None:
         """Trigger an event and run what waits for it right now, not in its turn at this instant.
 
@@ -74,7 +94,8 @@ class Environment(simpy.Environment):
             return
         self._is_waking = True
         event._ok, event._value = True, value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        callbacks, event.callbacks = event.callbacks, None  # pyright: ignore[reportAttributeAccessIssue]
+        callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
+        event.callbacks = None  # pyright: ignore[reportAttributeAccessIssue]
         for callback in callbacks:
             callback(event)
         self._is_waking = False
@@ -103,6 +124,10 @@ class DelayLine:
         delay: seconds.
         release: called with each thing when its time has come.
         is_wanted: asked beforehand; what is no longer wanted is forgotten without waking anybody.
+
+    Attributes:
+        line: (due, thing) of all that is on its way.
+        is_parked: whether the line was empty, so that :meth:`start` must follow an append.
     """
 
     def __init__(
@@ -113,32 +138,33 @@ class DelayLine:
         is_wanted: Callable[[Any], bool] | None = None,
     ) -> None:
         self._env = env
-        self._delay = delay
+        self.delay = delay
         self._release = release
         self._is_wanted = is_wanted
-        self._line: deque[tuple[float, Any]] = deque()
-        self._parked: Event | None = None
+        self.line: deque[tuple[float, Any]] = deque()
+        self.is_parked = False
+        self._added = Signal(env)
         env.process(self._run())
 
     def add(self, thing: Any, now: float) -> None:
         """Send a thing on its way, now."""
-        self._line.append((now + self._delay, thing))
-        if self._parked is not None:
-            parked, self._parked = self._parked, None
-            parked.succeed()
+        self.line.append((now + self.delay, thing))
+        if self.is_parked:
+            self.start()
 
-    def waiting(self) -> list[Any]:
-        """What is on its way and still wanted."""
-        return [thing for _, thing in self._line if self._is_wanted is None or self._is_wanted(thing)]
+    def start(self) -> None:
+        """Begin to watch a line that was empty."""
+        self.is_parked = False
+        self._added.succeed()
 
     def _run(self) -> Process:
-        line, is_wanted = self._line, self._is_wanted
+        line, is_wanted = self.line, self._is_wanted
         while True:
             while line and is_wanted is not None and not is_wanted(line[0][1]):
                 line.popleft()
             if not line:
-                self._parked = self._env.event()
-                yield self._parked
+                self.is_parked = True
+                yield self._added.rearm()
                 continue
             due = line[0][0]
             if due > self._env.now:

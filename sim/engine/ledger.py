@@ -14,7 +14,7 @@ import math
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -396,7 +396,8 @@ def _message_outcomes(pairs: tuple[Pairs, ...]) -> NDArray[Any]:
 
 def _feed(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        digest.update(np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes())
+        column = cast("NDArray[Any]", value)
+        digest.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
     elif is_dataclass(value):
         for part in fields(value):
             digest.update(part.name.encode())

@@ -1,8 +1,8 @@
 """Named streams of random numbers: the same number for the same purpose, whatever else the study holds.
 
 A stream is keyed by (seed, replication, purpose, entity). Names enter through ``zlib.crc32``, a hash that is
-the same in every process; the architecture is never part of a key, so that all of them meet the same arrivals,
-the same service times and the same failures (common random numbers, ``method.md`` 1.2).
+the same in every process; the architecture is never part of a key, so that all of them meet the same
+arrivals, the same service times and the same failures (common random numbers).
 
 Draws are attached to (message, effect, attempt), not to the order of processing: an :class:`AttachedDraws`
 hands out the same value for the same message whenever, wherever and how often it is asked.

@@ -41,7 +41,7 @@ class Run:
     Attributes:
         architecture: its name.
         replication: counted from 0.
-        values: every metric by (metric, scope).
+        metrics: every metric by (metric, scope).
         lag: the series of all components, on a common grid.
         messages: one row per message and effect; None where they are not kept.
         components: names of the holders of copies.
@@ -53,7 +53,7 @@ class Run:
 
     architecture: str
     replication: int
-    values: dict[tuple[str, str], float]
+    metrics: dict[tuple[str, str], float]
     lag: pd.DataFrame
     messages: pd.DataFrame | None
     components: tuple[str, ...]
@@ -69,7 +69,7 @@ def run_one(scenario: Scenario, architecture: str, replication: int, *, keeps_me
     return Run(
         architecture=architecture,
         replication=replication,
-        values=measure(record),
+        metrics=measure(record),
         lag=lag_series(record, grid_step(scenario.horizon)),
         messages=messages_frame(record) if keeps_messages else None,
         components=tuple(copies.name for copies in record.copies),
@@ -143,7 +143,8 @@ def _runs(scenario: Scenario, tasks: list[tuple[str, int, bool]], jobs: int) -> 
         return
     from joblib import Parallel, delayed  # noqa: PLC0415 - only where processes are started
 
-    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(
+    parallel: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    yield from parallel(
         delayed(run_one)(scenario, name, replication, keeps_messages=keeps)
         for name, replication, keeps in tasks
     )
@@ -153,7 +154,7 @@ def _samples(runs: list[Run]) -> pd.DataFrame:
     rows = [
         (run.architecture, run.replication, metric, scope, value)
         for run in runs
-        for (metric, scope), value in run.values.items()
+        for (metric, scope), value in run.metrics.items()
     ]
     return pd.DataFrame(rows, columns=["architecture", "replication", "metric", "scope", "value"])
 

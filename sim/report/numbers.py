@@ -6,8 +6,8 @@ import math
 
 from sim.vocabulary import METRICS
 
-NOTHING = "–"  # noqa: RUF001 - a dash for what does not exist
-MINUS = "−"  # noqa: RUF001 - as wide as a plus
+NOTHING = "–"
+MINUS = "−"
 
 
 def count(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from sim.scenario.model import Scenario
 
 
 @contextmanager
-def progress(scenario: Scenario) -> Iterator[Callable[[Run], None]]:
+def progress(scenario: Scenario) -> Generator[Callable[[Run], None]]:
     """Show how far a study is while the block runs; nothing where the error stream is no terminal.
 
     Yields:

@@ -148,6 +148,18 @@ def rows(data: StudyData, metrics: Sequence[str] | None = None) -> list[Row]:
     return [row for text in metrics for row in _rows_of(values, text.strip())]
 
 
+def check_names(metrics: Sequence[str]) -> None:
+    """Judge names of metrics before anything has run; their scopes can only be judged afterwards.
+
+    Raises:
+        ValueError: a name is not known; the message says which one may have been meant.
+    """
+    for text in metrics:
+        metric = text.strip().rpartition(".")[2]
+        if metric not in METRICS:
+            raise ValueError(f"no metric is called {metric!r}{_meant(metric, list(METRICS))}")
+
+
 def notes(data: StudyData) -> list[str]:
     """What a reader must know before trusting the comparison; empty when there is nothing."""
     found = [
@@ -203,9 +215,8 @@ def _worst_backlog(values: Values) -> Row:
 
 
 def _rows_of(values: Values, text: str) -> list[Row]:
+    check_names([text])
     scope, _, metric = text.rpartition(".")
-    if metric not in METRICS:
-        raise ValueError(f"no metric is called {metric!r}{_meant(metric, list(METRICS))}")
     scopes = values.scopes(metric)
     if scope:
         known = sorted({key[2] for key in values.means if key[1] == metric and key[2]})
