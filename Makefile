@@ -5,7 +5,7 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check bench notebooks schema clean
+.PHONY: demo test check bench gallery schema clean
 
 demo: $(RUN)                 ## the question of the project, answered: table, files and pictures
 	$(BIN)/sim run scenarios/four_approaches.yaml
@@ -21,6 +21,11 @@ check: $(DEV)                ## style, types and the direction of imports
 
 bench: $(DEV)                ## messages per CPU second, beside bare SimPy timeouts of the same run
 	$(BIN)/python tests/benchmarks/bench.py
+
+gallery: $(RUN)              ## the pictures that the README shows
+	$(BIN)/sim run scenarios/four_approaches.yaml --out results/four_approaches
+	mkdir -p results/gallery/four_approaches
+	cp results/four_approaches/*.png results/four_approaches/summary.csv results/gallery/four_approaches/
 
 schema: $(RUN)               ## the JSON Schema that editors use
 	$(BIN)/sim schema > scenarios/schema.json

@@ -21,7 +21,6 @@ class Architecture(Block):
     it from the blocks beside it and from what the scenario says under ``per_effect``.
     """
 
-    kind: str
     hop: Duration = 0.0
     """Network delay per hop."""
 

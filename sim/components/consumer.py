@@ -90,16 +90,17 @@ class Worker:
         arrival: what it waits for while its source has nothing.
         is_parked: whether it waits for that.
         is_away: whether it sits out an outage.
+        passed: how many outages, from the first, lie behind it.
     """
 
     __slots__ = (
         "_crash",
-        "_next",
         "arrival",
         "index",
         "is_away",
         "is_parked",
         "outages",
+        "passed",
         "speed",
         "undisturbed_until",
     )
@@ -113,7 +114,7 @@ class Worker:
         self.is_parked = False
         self.is_away = False
         self._crash: Outage | None = None
-        self._next = 0
+        self.passed = 0
 
     def outage_at(self, now: float) -> Outage | None:
         """The outage in which a time lies, of several the one that lasts longest."""
@@ -122,10 +123,10 @@ class Worker:
         outages, found = self.outages, self._crash
         if found is not None and found.end <= now:
             found = self._crash = None
-        while self._next < len(outages) and outages[self._next].end <= now:
-            self._next += 1
+        while self.passed < len(outages) and outages[self.passed].end <= now:
+            self.passed += 1
         following = UNLIMITED
-        for index in range(self._next, len(outages)):
+        for index in range(self.passed, len(outages)):
             if outages[index].start > now:
                 following = outages[index].start
                 break
@@ -319,6 +320,7 @@ class Pool(Generic[Item]):
                     if idempotent and effect.applications[message]:
                         continue
                     duration, attempt = effect.begin(message, now)
+                    is_repeated = effect.attempts[message] > 1
                     end = now + duration / speed
                     if (
                         self._is_plain
@@ -333,7 +335,7 @@ class Pool(Generic[Item]):
                                 self._count_busy(now, end)
                             now = end
                         if attempt is not FAILS:
-                            effect.apply(message, now, effect.attempts[message] > 1 or source.is_late(item))
+                            effect.apply(message, now, is_repeated or source.is_late(item))
                         if attempt is SUCCEEDS:
                             continue
                         work = FAILED
@@ -378,7 +380,7 @@ class Pool(Generic[Item]):
                 if condition.hits(message, number, site.now):
                     assert isinstance(condition.fault, Slow)
                     duration *= condition.fault.factor
-            crash = self._crash_during(effect, message, number) if self._crashes else None
+            crash = self._crash_during(effect, message, number) if self._crashes and duration > 0 else None
             if crash is not None:
                 duration *= crash[0]
             if duration > 0 and (yield from self._spend(worker, duration)):
@@ -403,7 +405,7 @@ class Pool(Generic[Item]):
         start = site.now
         end = start + duration
         outages = worker.outages if end > worker.undisturbed_until else []
-        for index in range(first_outage(outages, start), len(outages)):
+        for index in range(max(first_outage(outages, start), worker.passed), len(outages)):
             outage = outages[index]
             if end <= outage.start:
                 break

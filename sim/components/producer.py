@@ -319,7 +319,7 @@ class _Relay:
             if not rows:
                 self._parked = site.event()
                 yield self._parked
-            yield site.at((math.floor(site.now / self._poll) + 1) * self._poll)
+            yield site.at(self._next_poll(site.now))
             while rows:
                 accepted = yield from self._link.send(rows[0], attempt, self._timeout)
                 if not accepted:  # the row stays and is tried again at the next poll
@@ -327,3 +327,10 @@ class _Relay:
                     break
                 rows.popleft()
                 attempt = 0
+
+    def _next_poll(self, now: float) -> float:
+        """The first multiple of the interval after a time, whatever rounding does to the quotient."""
+        tick = math.floor(now / self._poll) + 1
+        while tick * self._poll <= now:
+            tick += 1
+        return tick * self._poll

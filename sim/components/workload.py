@@ -58,31 +58,31 @@ class RateSeries(Block):
     """Column of the times: numbers in seconds or ISO 8601."""
     rate: str
     """Column of the rates, per second."""
-    _times: NDArray[Any] = PrivateAttr()
-    _rates: NDArray[Any] = PrivateAttr()
+    _times: tuple[float, ...] = PrivateAttr()
+    _rates: tuple[float, ...] = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
         """Read the file."""
         del context
-        self._times = read_times(self.file, self.time)
-        self._rates = read_numbers(self.file, self.rate)
+        self._times = tuple(read_times(self.file, self.time).tolist())
+        self._rates = tuple(read_numbers(self.file, self.rate).tolist())
         if len(self._times) < 2:
             raise ValueError(f"{Path(self.file).name} needs at least two rows")
 
     @property
     def times(self) -> NDArray[Any]:
         """When each rate begins, seconds since the first, shape (rows,)."""
-        return self._times
+        return np.array(self._times)
 
     @property
     def per_second(self) -> NDArray[Any]:
         """The rates, shape (rows,)."""
-        return self._rates
+        return np.array(self._rates)
 
     @property
     def end(self) -> float:
         """When the last rate ends: one mean step after the last row."""
-        return float(self._times[-1] * len(self._times) / (len(self._times) - 1))
+        return self._times[-1] * len(self._times) / (len(self._times) - 1)
 
 
 class Trace(Block):
@@ -92,23 +92,23 @@ class Trace(Block):
     """CSV file, relative to the scenario's folder."""
     time: str
     """Column of the times: numbers in seconds or ISO 8601; the first row is time 0."""
-    _times: NDArray[Any] = PrivateAttr()
+    _times: tuple[float, ...] = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
         """Read the times."""
         del context
-        self._times = read_times(self.file, self.time)
+        self._times = tuple(read_times(self.file, self.time).tolist())
 
     @property
     def times(self) -> NDArray[Any]:
         """When each message is published, seconds since the first, shape (rows,)."""
-        return self._times
+        return np.array(self._times)
 
     @property
     def end(self) -> float:
         """When the last message's turn ends, seconds: one mean gap after the last row."""
         rows = len(self._times)
-        return float(self._times[-1] * rows / (rows - 1)) if rows > 1 else 1.0
+        return self._times[-1] * rows / (rows - 1) if rows > 1 else 1.0
 
     def column(self, name: str) -> NDArray[Any]:
         """A numeric column, floats of shape (rows,)."""
@@ -159,7 +159,7 @@ class Arrivals(Block):
         """Intended publish times in [0, horizon), sorted floats of shape (messages,)."""
         if self.trace:
             times = self.trace.times
-            return times[: int(np.searchsorted(times, horizon, side="right"))]
+            return times[: int(np.searchsorted(times, horizon, side="left"))]
         knots, rates = self._rate_function(streams, horizon)
         cumulative = np.concatenate(([0.0], np.cumsum(np.diff(knots) * (rates[:, 0] + rates[:, 1]) / 2)))
         total = float(cumulative[-1])

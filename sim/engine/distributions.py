@@ -10,7 +10,7 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,31 +167,32 @@ def _spread(raw: dict[str, Any], parse: Callable[[Any], float]) -> Constant | Sp
 
 
 def _mixture(raw: dict[str, Any], parse: Callable[[Any], float]) -> Mixture:
-    items = raw["mixture"]
-    if len(raw) > 1 or not isinstance(items, list) or not items:
+    items = cast("list[Any]", raw["mixture"])
+    if len(raw) > 1 or not isinstance(raw["mixture"], list) or not items:
         raise ValueError("a mixture is a list such as [{weight: 90%, mean: 50ms}, {weight: 10%, mean: 1s}]")
     weights: list[float] = []
     parts: list[Constant | Spread] = []
-    for item in items:
-        if not isinstance(item, dict) or "weight" not in item:
+    for each in items:
+        item = cast("dict[str, Any]", each)
+        if not isinstance(each, dict) or "weight" not in item:
             raise ValueError("every part of a mixture needs a weight and a mean")
         weights.append(parse_share(item["weight"]))
         parts.append(_spread({key: value for key, value in item.items() if key != "weight"}, parse))
     if not math.isclose(sum(weights), 1, abs_tol=1e-6):
-        raise ValueError(f"the weights of a mixture must sum to 100%, not {sum(weights):.4%}")
+        raise ValueError(f"the weights of a mixture must sum to 100%, not {100 * sum(weights):.6g}%")
     return Mixture(weights=tuple(weights), parts=tuple(parts))
 
 
 def _histogram(raw: dict[str, Any], parse: Callable[[Any], float]) -> Histogram:
-    buckets = raw["histogram"]
-    if len(raw) > 1 or not isinstance(buckets, dict) or not buckets:
+    buckets = cast("dict[str, Any]", raw["histogram"])
+    if len(raw) > 1 or not isinstance(raw["histogram"], dict) or not buckets:
         raise ValueError("a histogram maps upper bounds to cumulative shares: {25ms: 38%, 1s: 100%}")
     bounds = [parse(bound) for bound in buckets]
     shares = [parse_share(share) for share in buckets.values()]
     if sorted(set(bounds)) != bounds or sorted(shares) != shares:
         raise ValueError("the bounds of a histogram must rise and its cumulative shares must not fall")
     if not math.isclose(shares[-1], 1):
-        raise ValueError(f"the last share of a histogram must be 100%, not {shares[-1]:.4%}")
+        raise ValueError(f"the last share of a histogram must be 100%, not {100 * shares[-1]:.6g}%")
     return Histogram(bounds=tuple(bounds), shares=(*shares[:-1], 1.0))
 
 
@@ -211,6 +212,8 @@ def read_columns(path: str, columns: list[str]) -> list[list[str]]:
             found = [[row[column] for column in columns] for row in rows]
     except OSError as error:
         raise ValueError(f"cannot read {Path(path).name}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error):
+        raise ValueError(f"{Path(path).name} is not a CSV file in UTF-8") from None
     if not found:
         raise ValueError(f"{Path(path).name} has no rows")
     return [list(column) for column in zip(*found, strict=True)]
@@ -229,7 +232,8 @@ def read_numbers(path: str, column: str) -> NDArray[Any]:
         except (TypeError, ValueError):
             value = math.nan
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{Path(path).name}, line {line}: {cell!r} in column {column!r} is not a number")
+            found = repr(cell or "")
+            raise ValueError(f"{Path(path).name}, line {line}: {found} in column {column!r} is not a number")
         values.append(value)
     return np.array(values)
 
@@ -244,23 +248,26 @@ def _empirical(raw: dict[str, Any], parse: Callable[[Any], float]) -> Empirical:
     )
 
 
+def _trace_column(raw: dict[str, Any], parse: Callable[[Any], float]) -> TraceColumn:
+    if set(raw) != {"trace_column", "times"}:
+        raise ValueError("a quantity from the trace needs trace_column and times, and nothing else")
+    return TraceColumn(trace_column=str(raw["trace_column"]), times=parse(raw["times"]))
+
+
+_FORMS = {"mixture": _mixture, "histogram": _histogram, "file": _empirical, "trace_column": _trace_column}
+
+
 def _quantity(parse: Callable[[Any], float]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if isinstance(value, RandomQuantity):
             return value
         if not isinstance(value, dict):
             return Constant(value=parse(value))
-        if "mixture" in value:
-            return _mixture(value, parse)
-        if "histogram" in value:
-            return _histogram(value, parse)
-        if "file" in value:
-            return _empirical(value, parse)
-        if "trace_column" in value:
-            if set(value) != {"trace_column", "times"}:
-                raise ValueError("a quantity from the trace needs trace_column and times, and nothing else")
-            return TraceColumn(trace_column=str(value["trace_column"]), times=parse(value["times"]))
-        return _spread(value, parse)
+        raw = cast("dict[str, Any]", value)
+        for form, build in _FORMS.items():
+            if form in raw:
+                return build(raw, parse)
+        return _spread(raw, parse)
 
     return read
 

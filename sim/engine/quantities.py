@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _SECONDS = {
@@ -35,10 +36,38 @@ _PART = re.compile(rf"\s*({_NUMBER})\s*([a-zA-Zµ]+)")
 UNLIMITED = math.inf
 
 
+def _make_scalars_strict(schema: Any) -> None:
+    if isinstance(schema, list | tuple):
+        for each in cast("list[Any]", schema):
+            _make_scalars_strict(each)
+    elif isinstance(schema, dict):
+        parts = cast("dict[str, Any]", schema)
+        if parts.get("type") in ("bool", "float"):
+            parts["strict"] = True
+        for part in parts.values():
+            _make_scalars_strict(part)
+
+
 class Block(BaseModel):
     """A mapping of the scenario language: unknown keys are errors, nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """``yes`` is no boolean, ``true`` and ``"3"`` are no numbers."""
+        schema = handler(source)
+        _make_scalars_strict(schema)
+        return schema
+
+
+def shown(value: Any) -> str:
+    """A value as a message about it shows it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a block of keys"
+    return "a list" if isinstance(value, list | tuple) else repr(cast("object", value))
 
 
 def _is_number(value: Any) -> bool:
@@ -70,8 +99,10 @@ def parse_duration(value: Any) -> float:
         position = part.end()
     if not text or position < len(text):
         if re.fullmatch(_NUMBER, text):
-            return parse_duration(float(text))
-        raise ValueError(f"{value!r} is not a duration: write for example 500ms, 30s, 5m, 1h30m or 4d")
+            raise ValueError(f"a duration needs a unit: write {text}s, {text}ms or {text}m (minutes)")
+        raise ValueError(f"{shown(value)} is not a duration: write for example 500ms, 30s, 5m, 1h30m or 4d")
+    if total == math.inf:
+        raise ValueError(f"{shown(value)} is too long: no clock can count it")
     return total
 
 
@@ -86,7 +117,7 @@ def parse_rate(value: Any) -> float:
     text = value.strip() if isinstance(value, str) else ""
     match = re.fullmatch(rf"({_NUMBER})\s*([kM]?)\s*/\s*([a-z]+)", text)
     if match is None:
-        raise ValueError(f"{value!r} is not a rate: write for example 200/s or 12k/min")
+        raise ValueError(f"{shown(value)} is not a rate: write for example 200/s or 12k/min")
     if match[3] not in _SECONDS:
         raise ValueError(f"unknown unit {match[3]!r} of a rate: use /s, /min, /h or /d")
     return float(match[1]) * _MULTIPLES[match[2]] / _SECONDS[match[3]]
@@ -103,7 +134,7 @@ def parse_size(value: Any) -> float:
     text = value.strip() if isinstance(value, str) else ""
     match = re.fullmatch(rf"({_NUMBER})\s*([a-zA-Z]+)", text)
     if match is None or match[2] not in _BYTES:
-        raise ValueError(f"{value!r} is not a size: write for example 512B, 2KiB or 1MB")
+        raise ValueError(f"{shown(value)} is not a size: write for example 512B, 2KiB or 1MB")
     return float(match[1]) * _BYTES[match[2]]
 
 
@@ -119,7 +150,7 @@ def parse_share(value: Any) -> float:
     elif isinstance(value, str) and (match := re.fullmatch(rf"\s*({_NUMBER})\s*%\s*", value)):
         share = float(match[1]) / 100
     if not 0 <= share <= 1:
-        raise ValueError(f"{value!r} is not a share: write a percentage such as 2% or a number from 0 to 1")
+        raise ValueError(f"{shown(value)} is not a share: write for example 2%, or a number from 0 to 1")
     return share
 
 
@@ -129,19 +160,26 @@ def parse_count(value: Any) -> int:
     Raises:
         ValueError: when it is not a whole number of at least 0.
     """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
     number = math.nan
     if _is_number(value):
         number = float(value)
     elif isinstance(value, str) and (match := re.fullmatch(rf"\s*({_NUMBER})\s*([kM])\s*", value)):
         number = float(match[1]) * _MULTIPLES[match[2]]
     if not (math.isfinite(number) and number >= 0 and number == int(number)):
-        raise ValueError(f"{value!r} is not a count: write a whole number such as 8 or 50k")
+        raise ValueError(f"{shown(value)} is not a count: write a whole number such as 8 or 50k")
     return int(number)
 
 
 def _unlimited_or(parse: Any) -> Any:
     def either(value: Any) -> float:
-        return UNLIMITED if value == "unlimited" else float(parse(value))
+        if value == "unlimited":
+            return UNLIMITED
+        try:
+            return float(parse(value))
+        except ValueError as error:
+            raise ValueError(f"{error}; or unlimited") from None
 
     return either
 

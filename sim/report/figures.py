@@ -10,6 +10,8 @@ equal studies.
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 from sim.report import style
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from sim.experiment.archive import StudyData
 
-__all__ = ["lag", "latency", "outcomes", "save_all", "throughput"]
+__all__ = ["lag", "latency", "outcomes", "save_all", "show_in_notebook", "throughput"]
 
 
 def save_all(data: StudyData, folder: Path) -> None:
@@ -36,3 +38,23 @@ def save_all(data: StudyData, folder: Path) -> None:
         FigureCanvasAgg(figure)
         with style.applied():
             figure.savefig(folder / f"{draw.__name__}.png", dpi=150, metadata={"Software": None})
+
+
+def show_in_notebook(axes: Any) -> None:
+    """Show a figure that belongs to no pyplot below the running cell; nothing outside of a notebook."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - only there
+
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return
+    from IPython.display import Image, display  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+
+    figure = axes.ravel()[0].get_figure()
+    FigureCanvasAgg(figure)
+    picture = io.BytesIO()
+    with style.applied():
+        figure.savefig(picture, format="png", dpi=100, metadata={"Software": None})
+    display(Image(data=picture.getvalue()))

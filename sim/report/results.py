@@ -116,27 +116,27 @@ class Results:
 
     def plot_lag(self, ax: Any = None) -> Any:
         """Age and backlog over time; returns the axes."""
-        from sim.report import figures  # noqa: PLC0415 - Matplotlib is heavy
-
-        return figures.lag(self.data, ax)
+        return self._plot("lag", ax)
 
     def plot_outcomes(self, ax: Any = None) -> Any:
         """What became of the messages; returns the axes."""
-        from sim.report import figures  # noqa: PLC0415 - Matplotlib is heavy
-
-        return figures.outcomes(self.data, ax)
+        return self._plot("outcomes", ax)
 
     def plot_latency(self, ax: Any = None) -> Any:
         """The tail of the latencies; returns the axes."""
-        from sim.report import figures  # noqa: PLC0415 - Matplotlib is heavy
-
-        return figures.latency(self.data, ax)
+        return self._plot("latency", ax)
 
     def plot_throughput(self, ax: Any = None) -> Any:
         """Completions per second over time; returns the axes."""
+        return self._plot("throughput", ax)
+
+    def _plot(self, name: str, ax: Any) -> Any:
         from sim.report import figures  # noqa: PLC0415 - Matplotlib is heavy
 
-        return figures.throughput(self.data, ax)
+        axes = getattr(figures, name)(self.data, ax)
+        if ax is None:
+            figures.show_in_notebook(axes)
+        return axes
 
     def __repr__(self) -> str:
         architectures = ", ".join(dict.fromkeys(self.summary["architecture"]))

@@ -21,17 +21,7 @@ if TYPE_CHECKING:
     from sim.experiment.archive import StudyData
 
 _ALWAYS = ("partial", "rejected")
-_WHERE_ANY = (
-    "silent_partial",
-    "failed",
-    "pending",
-    "dead_lettered",
-    "expired",
-    "dropped",
-    "lost",
-    "duplicate_effects",
-    "order_violations",
-)
+_WHERE_ANY = ("failed", "pending", "dead_lettered", "expired", "lost", "duplicate_effects")
 _LABELS = {"age_max": "oldest message", "dead_lettered": "dead-lettered"}
 
 
@@ -190,7 +180,6 @@ def _main_rows(values: Values) -> list[Row]:
     effects = manifest.get("effects") or [scope for scope in values.scopes("latency_p99") if scope]
     found += [values.row(f"latency p99 {effect}", ("latency_p99", effect)) for effect in effects]
     found.append(values.row("oldest message", ("age_max", "")))
-    found.append(_worst_backlog(values))
     scheduled = [fault["name"] for fault in manifest.get("faults", []) if fault.get("scheduled")]
     drained = {scope for _, metric, scope in values.means if metric == "drain_time"}
     found += [
@@ -203,15 +192,6 @@ def _main_rows(values: Values) -> list[Row]:
         ]
         found.append(Row("workers in total", tuple(Cell(text) for text in cells)))
     return found
-
-
-def _worst_backlog(values: Values) -> Row:
-    cells: list[Cell] = []
-    for name in values.names:
-        backlogs = [row.value for key, row in values.means.items() if key[:2] == (name, "backlog_max")]
-        backlogs = [value for value in backlogs if not math.isnan(value)]
-        cells.append(Cell(numbers.count(max(backlogs)) if backlogs else numbers.NOTHING))
-    return Row("longest queue", tuple(cells))
 
 
 def _rows_of(values: Values, text: str) -> list[Row]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from sim.components.faults import FAULT_TYPES
 from sim.engine.distributions import TraceColumn
-from sim.engine.quantities import UNLIMITED
-from sim.scenario.model import ARCHITECTURE_TYPES, NAME, Scenario
-from sim.scenario.problems import meant, place
-from sim.scenario.tree import Branch, Mark
+from sim.engine.quantities import UNLIMITED, shown
+from sim.scenario.designs import option_names
+from sim.scenario.model import NAME, Scenario
+from sim.scenario.problems import among, meant, place
+from sim.scenario.tree import Branch, Mark, Row
 from sim.vocabulary import METRICS, Problem, Role
 
 _ROLES_OF: dict[Any, tuple[Role, ...]] = {
@@ -19,19 +20,21 @@ _ROLES_OF: dict[Any, tuple[Role, ...]] = {
 }
 
 
-def cross_check(tree: Branch, scenario: Scenario | None, default: Mark) -> list[Problem]:
-    """Problems of the tree, and of the scenario where it could be built."""
-    problems = [*_names(tree), *_references(tree)]
-    for section in ("effects", "architectures"):
-        if section in tree and not tree.under(section):
-            problems.append(tree.key_marks[section].problem(f"{section} needs at least one"))
+def cross_check(written: Branch, tree: Branch, scenario: Scenario | None, default: Mark) -> list[Problem]:
+    """Problems of the tree as it was written, and of the scenario where it could be built."""
+    problems = [*_names(written), *_references(written)]
+    problems += [
+        written.key_marks[section].problem(f"{section} needs at least one")
+        for section in ("effects", "architectures")
+        if section in written and not written[section]
+    ]
     if scenario is not None:
         problems += _combinations(tree, scenario, default)
     return problems
 
 
 def _names(tree: Branch) -> Iterator[Problem]:
-    taken = {role.value for role in Role} | set(METRICS) | _option_names()
+    taken = {role.value for role in Role} | set(METRICS) | option_names()
     for section in ("effects", "architectures", "faults"):
         branch = tree.under(section)
         for name in branch:
@@ -48,15 +51,6 @@ def _names(tree: Branch) -> Iterator[Problem]:
                 )
 
 
-def _option_names() -> set[str]:
-    names: set[str] = set()
-    for model in ARCHITECTURE_TYPES.values():
-        for block, field in model.model_fields.items():
-            names.add(block)
-            names |= set(getattr(field.annotation, "model_fields", {}))
-    return names
-
-
 def _references(tree: Branch) -> Iterator[Problem]:
     effects, architectures = list(tree.under("effects")), list(tree.under("architectures"))
     for _, fault in tree.under("faults").branches():
@@ -64,18 +58,18 @@ def _references(tree: Branch) -> Iterator[Problem]:
         if isinstance(target, str) and (told := _target(target, fault.get("kind"), effects)):
             yield fault.value_marks["target"].problem(told)
         only = fault.get("only")
-        if isinstance(only, list):
+        if isinstance(only, Row):
             for index, name in enumerate(only):
                 if name not in architectures:
                     yield only.marks[index].problem(
-                        f"no architecture is called {name!r}{meant(str(name), architectures)}"
+                        f"no architecture is called {shown(name)}{among(str(name), 'known', architectures)}"
                     )
             if not only:
-                yield fault.value_marks["only"].problem("only names at least one architecture")
+                yield fault.value_marks["only"].problem("only needs the name of at least one architecture")
     baseline = tree.get("baseline")
     if baseline is not None and architectures and baseline not in architectures:
         yield tree.value_marks["baseline"].problem(
-            f"no architecture is called {baseline!r}{meant(str(baseline), architectures)}"
+            f"no architecture is called {shown(baseline)}{among(str(baseline), 'known', architectures)}"
         )
     for position, (_, effect) in enumerate(tree.under("effects").branches()):
         after = effect.get("after")
@@ -90,12 +84,12 @@ def _target(target: str, kind: Any, effects: list[str]) -> str | None:
     effect, _, role = target.rpartition(".")
     roles = [each.value for each in Role]
     if role not in roles:
-        return f"{role!r} is no role{meant(role, roles)}; roles: {', '.join(roles)}"
+        return f"{role!r} is no role{among(role, 'roles', roles)}"
     if effect and effect not in effects:
-        return f"no effect is called {effect!r}{meant(effect, effects)}; effects: {', '.join(effects)}"
+        return f"no effect is called {effect!r}{among(effect, 'effects', effects)}"
     if effect and role == Role.API:
         return f"api cannot be narrowed to an effect: there is one; write {role!r}"
-    possible = _ROLES_OF.get(kind, ())
+    possible = _ROLES_OF.get(kind, ()) if isinstance(kind, str) else ()
     if possible and role not in possible:
         return f"{kind} cannot hit {role!r}, only {' or '.join(possible)}"
     return None

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from sim.architectures.base import Architecture
+from sim.engine.quantities import shown
 from sim.scenario.merge import merge
 from sim.scenario.model import ARCHITECTURE_TYPES
-from sim.scenario.problems import meant
+from sim.scenario.problems import among, meant, unknown_key
 from sim.scenario.tree import NONE, Branch
 from sim.vocabulary import Problem
 
@@ -69,7 +70,7 @@ def _inherited(name: str, architectures: Branch, chain: list[str], problems: lis
         return None
     if not isinstance(parent, str) or not isinstance(architectures.get(parent), Branch):
         known = [other for other in architectures if other != name]
-        problems.append(mark.problem(f"no architecture is called {parent!r}{meant(str(parent), known)}"))
+        problems.append(mark.problem(f"no architecture is called {shown(parent)}{meant(str(parent), known)}"))
         return None
     base = _inherited(parent, architectures, [*chain, name], problems)
     return None if base is None else merge(base, own)
@@ -91,7 +92,7 @@ def _for_kind(defaults: Branch, model: type[Architecture]) -> Branch:
         field = model.model_fields.get(key)
         if field is None or key in ("kind", "per_effect"):
             continue
-        if isinstance(value, Branch) and (block := _block(model, key)) is not None:
+        if isinstance(value, Branch) and (block := block_model(model, key)) is not None:
             part = Branch()
             for option in value:
                 if option in block.model_fields:
@@ -110,25 +111,18 @@ def _foreign_defaults(defaults: Branch) -> list[Problem]:
     blocks = sorted({key for model in models for key in model.model_fields} - {"kind", "per_effect"})
     for key, value in defaults.items():
         if key not in blocks:
-            known = ", ".join(blocks)
-            problems.append(
-                defaults.key_marks[key].problem(
-                    f"unknown key {key!r}{meant(key, blocks)}; known keys: {known}"
-                )
-            )
+            problems.append(defaults.key_marks[key].problem(unknown_key(key, blocks)))
         elif isinstance(value, Branch):
             options = sorted(
                 {
                     option
                     for model in models
-                    if (block := _block(model, key)) is not None
+                    if (block := block_model(model, key)) is not None
                     for option in block.model_fields
                 }
             )
             problems += [
-                value.key_marks[option].problem(
-                    f"unknown key {option!r}{meant(option, options)}; known keys: {', '.join(options)}"
-                )
+                value.key_marks[option].problem(unknown_key(option, options))
                 for option in value
                 if options and option not in options
             ]
@@ -145,12 +139,8 @@ def _complete_branches(
     mark = design.key_marks.get("per_effect") or design.key_marks["kind"]
     for effect in given:
         if effect not in effects:
-            known = ", ".join(effects)
-            problems.append(
-                given.key_marks[effect].problem(
-                    f"no effect is called {effect!r}{meant(effect, effects)}; effects: {known}"
-                )
-            )
+            told = f"no effect is called {effect!r}{among(effect, 'effects', effects)}"
+            problems.append(given.key_marks[effect].problem(told))
     full = Branch()
     for effect in effects:
         own = given.under(effect)
@@ -169,7 +159,18 @@ def _marks(branch: Branch, key: str) -> tuple[Any, Any] | None:
     return (branch.key_marks[key], branch.value_marks[key]) if key in branch else None
 
 
-def _block(model: type[Architecture], key: str) -> type[BaseModel] | None:
+def option_names() -> set[str]:
+    """Every block and every option that some kind has."""
+    names: set[str] = set()
+    for model in ARCHITECTURE_TYPES.values():
+        for key in model.model_fields:
+            block = block_model(model, key)
+            names |= {key} if block is None else {key, *block.model_fields}
+    return names
+
+
+def block_model(model: type[Architecture], key: str) -> type[BaseModel] | None:
+    """The options of a block of an architecture."""
     field = model.model_fields.get(key)
     annotation = None if field is None else field.annotation
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -24,7 +24,10 @@ from sim.scenario.reserved import refuse
 from sim.scenario.tree import Branch, Mark, parse, parse_value, read
 from sim.vocabulary import Problem, ScenarioError
 
+_ENDING = ("stages", "rates", "trace")
+"""Arrivals that end by themselves."""
 _SEGMENT = re.compile(r'"([^"]*)"|([^."=]+)')
+_PATH = re.compile(rf"(?:{_SEGMENT.pattern})(?:\.(?:{_SEGMENT.pattern}))*")
 
 
 def load(
@@ -94,15 +97,16 @@ def _finish(
     for key in [key for key in tree if key.startswith("x-")]:
         tree.drop(key)
     problems = refuse(tree)
+    written = cleared(tree)
     tree = expand_architectures(tree, problems)
     tree = cleared(tree)
-    _fill_in(tree, path, mark)
+    _fill_in(tree, written, path, mark)
     scenario: Scenario | None = None
     try:
         scenario = Scenario.model_validate(tree)
     except ValidationError as error:
         problems += translate(error, tree, mark)
-    problems += cross_check(tree, scenario, mark)
+    problems += cross_check(written, tree, scenario, mark)
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario.remember(text, hashlib.sha256(text.encode()).hexdigest())
@@ -144,7 +148,7 @@ def _override(tree: Branch, overrides: Sequence[str], folder: Path) -> None:
             (match[1] if match[1] is not None else match[2], Mark(shown, 1, match.start() + 1))
             for match in _SEGMENT.finditer(dotted)
         ]
-        if not equals or not path:
+        if not equals or not text.strip() or not _PATH.fullmatch(dotted):
             problems.append(Problem(shown, 1, 1, "write path=value, for example seed=7"))
             continue
         try:
@@ -155,22 +159,23 @@ def _override(tree: Branch, overrides: Sequence[str], folder: Path) -> None:
         mark = Mark(shown, 1, len(dotted) + 2)
         if told := set_path(tree, path, value, mark):
             problems.append(Problem(shown, 1, 1, told))
+        expand_shorthands(tree)
     if problems:
         raise ScenarioError(problems)
 
 
-def _fill_in(tree: Branch, path: Path, mark: Mark) -> None:
+def _fill_in(tree: Branch, written: Branch, path: Path, mark: Mark) -> None:
     """Defaults that depend on the rest of the file."""
     if "name" not in tree:
         tree.put("name", path.stem, mark, mark)
-    architectures = tree.under("architectures")
-    if "baseline" not in tree and architectures:
-        tree.put("baseline", next(iter(architectures)), mark, mark)
+    if "baseline" not in tree:
+        tree.put("baseline", next(iter(written.under("architectures")), ""), mark, mark)
     if "horizon" not in tree:
         arrivals = tree.under("workload").get("arrivals")
         try:
             end = Arrivals.model_validate(arrivals).end
-        except ValidationError:
-            end = None
+        except ValidationError:  # told elsewhere; whether a horizon is missing cannot be said
+            ends = isinstance(arrivals, Branch) and not arrivals.keys().isdisjoint(_ENDING)
+            end = 1.0 if ends else None
         if end is not None:
             tree.put("horizon", f"{end!r}s", *place(tree, ("workload", "arrivals"), mark))

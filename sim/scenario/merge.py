@@ -10,7 +10,10 @@ from typing import Any
 
 from sim.scenario.tree import NONE, Branch, Mark, Row
 
-_MAIN_KEYS = {"consumers": "count", "stream": "partitions"}
+MAIN_KEYS = {"consumers": "count", "stream": "partitions"}
+"""The key that a scalar in place of a block of an architecture sets."""
+WORKLOAD_MAIN_KEYS = {"arrivals": "rate", "keys": "count"}
+"""The same of the workload."""
 _FORMS = {
     "service": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
     "size": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
@@ -21,14 +24,14 @@ _FORMS = {
 def expand_shorthands(tree: Branch) -> None:
     """Put every scalar that stands in place of a block under the block's main key."""
     workload = tree.under("workload")
-    _expand(workload, "arrivals", "rate")
-    _expand(workload, "keys", "count")
+    for block, key in WORKLOAD_MAIN_KEYS.items():
+        _expand(workload, block, key)
     effects = tree.under("effects")
     for name in effects:
         _expand(effects, name, "service")
     for design in (tree.under("defaults"), *(body for _, body in tree.under("architectures").branches())):
         for blocks in (design, *(branch for _, branch in design.under("per_effect").branches())):
-            for block, key in _MAIN_KEYS.items():
+            for block, key in MAIN_KEYS.items():
                 _expand(blocks, block, key)
 
 
@@ -76,7 +79,7 @@ def set_path(tree: Branch, path: list[tuple[str, Mark]], value: Any, mark: Mark)
         elif isinstance(here, Branch):
             if is_last:
                 here.put(key, value, key_mark, mark)
-            elif not isinstance(here.get(key), Branch | Row):
+            elif here.get(key) in (None, NONE):
                 here.put(key, Branch(), key_mark, mark)
             here = here[key]
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr, TypeAdapter, WithJsonSchema
 
 from sim.architectures.base import Architecture
 from sim.architectures.dual_brokers import DualBrokers
@@ -19,7 +19,7 @@ from sim.architectures.sns_sqs import SnsSqs
 from sim.architectures.stream import Stream
 from sim.architectures.synchronous import Synchronous
 from sim.components.effect import EffectOptions
-from sim.components.faults import AnyFault
+from sim.components.faults import FAULT_TYPES, AnyFault, Fault
 from sim.components.workload import Workload
 from sim.engine.quantities import Block, Count, Duration, parse_duration
 from sim.vocabulary import ARCHITECTURE_KINDS
@@ -30,6 +30,9 @@ AnyArchitecture = Annotated[
 ARCHITECTURE_TYPES: dict[str, type[Architecture]] = dict(
     zip(ARCHITECTURE_KINDS, (Synchronous, SingleBroker, DualBrokers, Stream, PubSub, SnsSqs), strict=True)
 )
+FAULT_TYPES_BY_KIND: dict[str, type[Fault]] = {
+    model.model_fields["kind"].default: model for model in FAULT_TYPES
+}
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 DRAIN_FACTOR = 10
@@ -37,7 +40,15 @@ DRAIN_FACTOR = 10
 
 
 def _drain(value: Any) -> float | None:
-    return None if value is None or value == "empty" else parse_duration(value)
+    if value is None or value == "empty":
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or drain: empty") from None
+
+
+_DRAIN_SCHEMA = WithJsonSchema({"anyOf": [{"const": "empty"}, TypeAdapter(Duration).json_schema()]})
 
 
 class Scenario(Block):
@@ -57,7 +68,7 @@ class Scenario(Block):
     """When arrivals stop. Default: the end of the stages or of the file."""
     warmup: Duration = 0.0
     """Messages published earlier are not counted."""
-    drain: Annotated[float | None, BeforeValidator(_drain)] = None
+    drain: Annotated[float | None, BeforeValidator(_drain), _DRAIN_SCHEMA] = None
     """How long the run may go on after the horizon; None: until empty, at most 10 x horizon."""
     replications: Annotated[Count, Field(ge=1)] = 20
     """Independent runs of each architecture."""

@@ -9,11 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sim.scenario.tree import NONE, Branch
+from sim.scenario.designs import option_names
+from sim.scenario.tree import NONE, Branch, Row
 from sim.vocabulary import Problem
 
 _NOTHING: tuple[Any, ...] = (None, NONE)
-_TOP: dict[str, tuple[Any, ...]] = {
+Harmless = dict[str, tuple[Any, ...]]
+"""Reserved keys, with the values that ask for nothing."""
+
+TOP: Harmless = {
     "expect": _NOTHING,
     "sweep": _NOTHING,
     "precision": _NOTHING,
@@ -22,10 +26,10 @@ _TOP: dict[str, tuple[Any, ...]] = {
     "alerts": _NOTHING,
     "search": _NOTHING,
 }
-_WORKLOAD: dict[str, tuple[Any, ...]] = {"client": _NOTHING, "priority": _NOTHING}
-_EFFECT: dict[str, tuple[Any, ...]] = {"copies": (1, *_NOTHING)}
-_PROFILE: dict[str, tuple[Any, ...]] = {"profile": ("generic", *_NOTHING)}
-_BLOCKS: dict[str, dict[str, tuple[Any, ...]]] = {
+WORKLOAD: Harmless = {"client": _NOTHING, "priority": _NOTHING}
+EFFECT: Harmless = {"copies": (1, *_NOTHING)}
+_PROFILE: Harmless = {"profile": ("generic", *_NOTHING)}
+BLOCKS: dict[str, Harmless] = {
     "queue": _PROFILE,
     "stream": _PROFILE,
     "topic": _PROFILE,
@@ -37,7 +41,7 @@ _BLOCKS: dict[str, dict[str, tuple[Any, ...]]] = {
         "heartbeat": _NOTHING,
     },
 }
-_DESIGN: dict[str, tuple[Any, ...]] = {"components": _NOTHING, "links": _NOTHING}
+DESIGN: Harmless = {"components": _NOTHING, "links": _NOTHING}
 _VALUES = {
     "study": ("steady_state", "study: steady_state"),
     "warmup": ("auto", "warmup: auto"),
@@ -56,11 +60,6 @@ _VENDORS = {
 }
 _VENDOR_LIKE = re.compile(r".*[A-Z.\-].*")
 
-KNOWN = {
-    (): tuple(_TOP),
-    ("workload",): tuple(_WORKLOAD),
-}
-
 
 def refuse(tree: Branch) -> list[Problem]:
     """Problems with everything that is reserved; what asks for nothing is taken out of the tree."""
@@ -68,14 +67,14 @@ def refuse(tree: Branch) -> list[Problem]:
 
 
 def _refusals(tree: Branch) -> Iterator[Problem]:
-    yield from _keys(tree, _TOP)
+    yield from _keys(tree, TOP)
     for key, (value, shown) in _VALUES.items():
         if tree.get(key) == value:
             yield tree.value_marks[key].problem(_later(shown))
             tree.drop(key)
-    yield from _keys(tree.under("workload"), _WORKLOAD)
+    yield from _keys(tree.under("workload"), WORKLOAD)
     for _, effect in tree.under("effects").branches():
-        yield from _keys(effect, _EFFECT)
+        yield from _keys(effect, EFFECT)
     architectures = tree.under("architectures")
     for name, body in architectures.branches():
         if body.get("kind") == "custom":
@@ -87,28 +86,29 @@ def _refusals(tree: Branch) -> Iterator[Problem]:
 
 
 def _design(body: Branch) -> Iterator[Problem]:
-    yield from _keys(body, _DESIGN)
+    ours_all = option_names()
+    yield from _keys(body, DESIGN)
     for blocks in (body, *(branch for _, branch in body.under("per_effect").branches())):
-        for block, reserved in _BLOCKS.items():
+        for block, reserved in BLOCKS.items():
             settings = blocks.under(block)
             yield from _keys(settings, reserved)
             for key in list(settings):
-                if _VENDOR_LIKE.fullmatch(key):
+                if _VENDOR_LIKE.fullmatch(key) and key.lower().replace("-", "_") not in ours_all:
                     ours = _VENDORS.get(key)
                     hint = f": write {ours}" if ours else ""
                     yield settings.key_marks[key].problem(
-                        f"{key!r} is a vendor's spelling, which needs a profile, and profiles are part of the "
-                        f"language but not built yet{hint}"
+                        f"{key!r} is a vendor's spelling; vendors' profiles are part of the language but not "
+                        f"built yet{hint}"
                     )
                     settings.drop(key)
 
 
-def _keys(branch: Branch, reserved: dict[str, tuple[Any, ...]]) -> Iterator[Problem]:
+def _keys(branch: Branch, reserved: Harmless) -> Iterator[Problem]:
     for key, harmless in reserved.items():
         if key not in branch:
             continue
         value = branch[key]
-        is_empty = isinstance(value, dict | list) and not value
+        is_empty = isinstance(value, Branch | Row) and not value
         if not is_empty and not any(value == each and type(value) is type(each) for each in harmless):
             shown = f"{key}: {value}" if isinstance(value, str) else key
             yield branch.key_marks[key].problem(_later(shown))

@@ -4,17 +4,22 @@ The YAML library is used here and nowhere else. Stricter than YAML 1.2: keys are
 booleans are ``true`` and ``false``, ``<<`` is refused, and what looks like a date stays text.
 """
 
+# The YAML library has no types: what its nodes hold is checked where it is used.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from sim.vocabulary import Problem, ScenarioError
 
@@ -23,6 +28,13 @@ NONE = "none"
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER = 100
+_TOO_DEEP = "not valid YAML: blocks inside blocks, too deep to be read"
+_HINTS = {
+    "mapping values are not allowed here": "a colon where none can stand; quote text that contains ': '",
+    "but found another document": "a second document begins with ---; a file holds one scenario",
+    "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+}
 _STANDARD_TAG = "tag:yaml.org,2002:"
 
 
@@ -129,26 +141,42 @@ def parse_value(text: str, shown: str, folder: Path) -> Any:
 
 
 def _parse(text: str, shown: str, folder: Path) -> tuple[Any, Mark]:
-    reader = YAML(typ="safe", pure=True)
     try:
-        node = reader.compose(text)  # pyright: ignore[reportUnknownMemberType]
+        node = _compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        told = error.problem or error.context or "syntax error"
+        told = _HINTS.get(str(error.problem), error.problem or "syntax error")
+        if "while parsing a flow" in str(error.context) and error.context_mark:
+            told += f"; the bracket of line {error.context_mark.line + 1} is still open"
         raise ScenarioError([Problem(shown, line, column, f"not valid YAML: {told}")]) from None
-    except YAMLError as error:
-        told = str(error).splitlines()[0] if str(error) else "syntax error"
+    except ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise ScenarioError(
+            [Problem(shown, line, column, f"not valid YAML: {text[error.position]!r} cannot stand in it")]
+        ) from None
+    except RecursionError:
+        raise ScenarioError([Problem(shown, 1, 1, _TOO_DEEP)]) from None
+    except Exception as error:  # noqa: BLE001 - the library checks some of its input by assertions
+        told = str(error).partition("\n")[0] or "syntax error"
         raise ScenarioError([Problem(shown, 1, 1, f"not valid YAML: {told}")]) from None
-    except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(shown, 1, 1, f"not valid YAML: {error}")]) from None
     builder = _Builder(shown, folder)
     if node is None:
         return None, Mark(shown, 1, 1)
-    value = builder.value(node)
+    try:
+        value = builder.value(node)
+    except RecursionError:
+        raise ScenarioError([Problem(shown, 1, 1, _TOO_DEEP)]) from None
     if builder.problems:
         raise ScenarioError(builder.problems)
     return value, builder.mark(node)
+
+
+def _compose(text: str) -> Node | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows it: the later anchor counts
+        return YAML(typ="safe", pure=True).compose(text)
 
 
 class _Builder:
@@ -223,6 +251,8 @@ class _Builder:
             return text == "true"
         if text in ("", "~", "null"):
             return None
+        if len(text) > _LONGEST_NUMBER:
+            return text
         if _INTEGER.fullmatch(text):
             return int(text)
         if _FLOAT.fullmatch(text):

@@ -55,6 +55,7 @@ class Options:
     publish_retry_for: float = 0.0
     publish_retry_delay: float = 0.1
     write_gap: float = 0.0
+    reply_first: bool = False
     outbox_poll: float | None = None
     speeds: tuple[float, ...] | None = None
 
@@ -185,8 +186,9 @@ class Run:
             self.result.pairs[message, effect].outcome = outcome
 
     def reply(self, message, answer):
-        """The caller hears of it."""
-        self.result.reply[message], self.result.reply_time[message] = answer, self.clock.now
+        """The caller hears of it; only the first answer counts."""
+        if self.result.reply[message] == "none":
+            self.result.reply[message], self.result.reply_time[message] = answer, self.clock.now
 
     def bury(self, message, effects, component):
         """A copy goes to the dead-letter queue of a component."""
@@ -241,6 +243,9 @@ class Source:
     `failed` gives the pause before another attempt on the spot; None: the worker lets go of the message.
     """
 
+    def begun(self, job):
+        """A worker turns to a message in its hand."""
+
     def done(self, job):
         """All effects of a message in hand happened."""
 
@@ -252,6 +257,9 @@ class Source:
 
     def stopped(self):
         """A worker ended gracefully, with nothing in hand."""
+
+    def forgotten(self):
+        """All workers stopped in one fault and forgot what they knew; so does what they share."""
 
 
 class Worker:
@@ -265,11 +273,10 @@ class Worker:
         self.paused = None  # (seconds left, what comes then) of suspended work
         self.finishing = False
         self.stops = run.stops(effects, index)
-        self.idle_since = None if self.down() else 0.0
-        for window in self.stops:
-            in_hand = "lose" if window.kind == "crash" else window.in_hand
-            run.clock.at(window.start, self.stop, in_hand)
-            run.clock.at(window.end, self.back)
+        self.idle_since = None  # a number which grows with time
+        self.busy_since = None  # likewise, of the attempt or pause that goes on
+        if not self.down():
+            self.idle_since = next(run.clock.numbers)
 
     def down(self):
         """Whether a fault keeps it from taking messages now."""
@@ -279,23 +286,30 @@ class Worker:
         """Whether it would take a message now."""
         return self.idle_since is not None and not self.down()
 
-    def work(self):
+    def work(self, most=None):
         """Go on until something takes time or there is nothing to do."""
         since, self.idle_since = self.idle_since, None
         while self.timer is None and self.paused is None:
             if self.todo is not None:
                 self.attempt()
             elif self.down():
-                if self.finishing and not self.hand:
+                for job in self.hand:
+                    self.source.give_back(job)
+                self.hand.clear()
+                if self.finishing:
                     self.source.stopped()
+                self.leave()
                 return
             elif self.hand:
                 self.todo = list(self.effects)
+                self.source.begun(self.hand[0])
             else:
-                self.hand.extend(self.source.take(self.run.options.batch))
+                self.hand.extend(self.source.take(most or self.run.options.batch))
+                most = None
                 if not self.hand:
-                    self.idle_since = self.run.clock.now if since is None else since
+                    self.idle_since = next(self.run.clock.numbers) if since is None else since
                     return
+                since = None
 
     def attempt(self):
         """Begin the next effect of the message in hand, or be done with it."""
@@ -318,6 +332,7 @@ class Worker:
 
     def wait(self, seconds, action, *arguments):
         """Be busy for a while."""
+        self.busy_since = next(self.run.clock.numbers)
         self.timer = self.run.clock.at(self.run.clock.now + seconds, action, *arguments, order=FINISH)
 
     def finish(self, effect, attempt):
@@ -350,9 +365,10 @@ class Worker:
         self.hand.popleft()
         self.todo = None
 
-    def stop(self, in_hand):
-        """A fault begins."""
+    def stop(self, window):
+        """A fault begins; in good order a worker stops after the message in hand."""
         self.idle_since = None
+        in_hand = "lose" if window.kind == "crash" else window.in_hand
         if in_hand == "lose":
             self.run.clock.cancel(self.timer)
             jobs = list(self.hand)
@@ -367,24 +383,44 @@ class Worker:
                 self.timer, self.paused = None, (time - self.run.clock.now, action, *arguments)
         else:
             self.finishing = True
-            begun = 0 if self.todo is None else 1
-            rest = list(self.hand)[begun:]
-            while len(self.hand) > begun:
-                self.hand.pop()
-            for job in rest:
-                self.source.give_back(job)
-            if not self.hand:
-                self.source.stopped()
+            if self.timer is not None or self.paused is not None:
+                return
+            self.source.stopped()
+        self.leave()
+
+    def leave(self):
+        """Be away until the last of the faults that go on now is over."""
+        now = self.run.clock.now
+        ends = [window.end for window in self.stops if window.start <= now <= window.end]
+        self.run.clock.at(max(ends), self.back)
 
     def back(self):
         """A fault ends."""
-        if self.down():
+        if self.down() or self.timer is not None:
             return
         self.finishing = False
         if self.paused is not None:
             paused, self.paused = self.paused, None
             self.wait(*paused)
-        self.work()
+        if self.idle_since is None:
+            self.work()
+
+
+def stop_together(run, source, workers):
+    """Stop workers when faults begin: first the idle ones, then the busy, as long as they have been busy.
+
+    Who leaves first is back first.
+    """
+
+    def stop(window, hit):
+        for worker in sorted(hit, key=lambda one: (one.timer is not None, one.busy_since or 0, one.index)):
+            worker.stop(window)
+        if window.kind == "down" and window.in_hand == "lose" and len(hit) == run.options.workers:
+            source.forgotten()
+
+    for window in dict.fromkeys(window for worker in workers for window in worker.stops):
+        hit = [worker for worker in workers if window in worker.stops]
+        run.clock.at(window.start, stop, window, hit)
 
 
 class Pool:
@@ -393,11 +429,12 @@ class Pool:
     def __init__(self, run, source, effects):
         self.source = source
         self.workers = [Worker(run, source, effects, index) for index in range(run.options.workers)]
+        stop_together(run, source, self.workers)
 
     def wake(self):
         """Something became visible: whoever is idle may take it."""
         while self.source.waiting and (idle := [worker for worker in self.workers if worker.idle()]):
-            min(idle, key=lambda worker: (worker.idle_since, worker.index)).work()
+            min(idle, key=lambda worker: worker.idle_since).work()
 
     def all_down(self):
         """Whether nobody is there."""
@@ -487,21 +524,26 @@ class Queue(Source):
         self.remove(job.token, "applied")
 
     def failed(self, job):
-        """One effect failed."""
-        if self.run.on_error == "nack":
-            self.release(job, self.run.options.retry_delay)
-        elif self.run.on_error == "skip":
-            self.remove(job.token, "dropped")
-        elif self.run.on_error == "dead_letter":
-            self.bury(job.token)
-        elif self.run.on_error == "retry":
+        """One effect failed; who is no longer the one it was delivered to last, has no say."""
+        if self.run.on_error == "retry":
             return self.run.options.retry_delay
+        if self.is_ours(job):
+            if self.run.on_error == "nack":
+                self.release(job, self.run.options.retry_delay)
+            elif self.run.on_error == "skip":
+                self.remove(job.token, "dropped")
+            elif self.run.on_error == "dead_letter":
+                self.bury(job.token)
         return None
+
+    def is_ours(self, job):
+        """Whether the copy is still hidden on behalf of this delivery."""
+        return job.token.state == "flight" and job.token.receives == job.delivery
 
     def release(self, job, delay):
         """Visible again after a delay instead of at the end of its visibility, if still ours."""
         copy = job.token
-        if copy.state == "flight" and copy.receives == job.delivery:
+        if self.is_ours(job):
             self.run.clock.cancel(copy.clock)
             copy.clock = self.run.clock.at(self.run.clock.now + delay, self.show, copy)
 
@@ -560,6 +602,11 @@ class Subscription(Source):
         for job in jobs:
             self.run.fate(job.message, self.effects, "lost")
 
+    def forgotten(self):
+        """The memory of the service is gone."""
+        self.crashed(self.waiting)
+        self.waiting.clear()
+
 
 class Api(Source):
     """A request waits for a worker, which does all effects before it answers."""
@@ -599,13 +646,17 @@ class Api(Source):
         for job in jobs:
             self.run.fate(job.message, self.run.effects, "lost")
 
+    def forgotten(self):
+        """Nor do the callers who wait."""
+        self.crashed(Job(message, 0) for message in self.waiting)
+        self.waiting.clear()
+
 
 @dataclass(frozen=True)
 class Record:
     """A message in a partition."""
 
     message: int
-    number: int  # in the order of all partitions
     expires: float
 
 
@@ -614,7 +665,6 @@ class Stream:
 
     def __init__(self, run, keys):
         self.run, self.keys = run, keys
-        self.numbers = itertools.count()
         self.partitions = [[] for _ in range(run.options.partitions)]
         self.members = []
         each, more = divmod(run.options.partitions, run.options.workers)
@@ -629,10 +679,10 @@ class Stream:
         """Append; idle readers of the partition see it at once."""
         partition = self.keys[message] % len(self.partitions)
         expires = self.run.clock.now + self.run.options.retention
-        self.partitions[partition].append(Record(message, next(self.numbers), expires))
+        self.partitions[partition].append(Record(message, expires))
         for member in self.members:
             if partition in member.position and member.worker.idle():
-                member.worker.work()
+                member.worker.work(1)
         return True
 
     def close(self, limit):
@@ -641,7 +691,12 @@ class Stream:
             for partition, position in member.position.items():
                 for record in self.partitions[partition][position:]:
                     if record.expires <= limit:
-                        self.run.fate(record.message, member.effects, "expired")
+                        self.expire(record.message, member.effects)
+
+    def expire(self, message, effects):
+        """A record is gone; one which was skipped or buried before a crash made it to do again stays so."""
+        if self.run.result.pairs[message, effects[0]].outcome == "pending":
+            self.run.fate(message, effects, "expired")
 
 
 class Member(Source):
@@ -653,32 +708,41 @@ class Member(Source):
         self.processed = dict(self.position)  # next to work on
         self.committed = dict(self.position)
         self.last_commit = 0.0
+        self.turn = 0  # the partition to begin with
         self.worker = Worker(run, self, self.effects, index)
+        stop_together(run, self, [self.worker])
 
     def fresh(self):
-        """The next record of each partition that has one."""
-        logs = self.stream.partitions
-        return [(logs[p][at], p) for p, at in self.position.items() if at < len(logs[p])]
+        """Whether one of its partitions has a record which it has not fetched."""
+        return any(at < len(self.stream.partitions[p]) for p, at in self.position.items())
 
     def take(self, count):
-        """Commit when it is time, then fetch: of several partitions the oldest record first."""
-        fresh, due = self.fresh(), self.last_commit + self.run.options.commit_interval
-        if self.run.clock.now >= due and (fresh or self.processed != self.committed):
+        """Commit when it is time, then fetch: one partition after the other, beginning after the last."""
+        due = self.last_commit + self.run.options.commit_interval
+        if self.run.clock.now >= due and (self.fresh() or self.processed != self.committed):
             self.commit()
         jobs = []
-        while fresh and len(jobs) < count:
-            record, partition = min(fresh, key=lambda item: item[0].number)
-            self.position[partition] += 1
-            if self.run.clock.now >= record.expires:
-                self.run.fate(record.message, self.effects, "expired")
-            else:
-                self.run.delivered(record.message, self.effects)
-                pair = self.run.result.pairs[record.message, self.effects[0]]
-                jobs.append(Job(record.message, pair.deliveries, (partition, self.position[partition])))
-            fresh = self.fresh()
+        for partition in [p for p in self.position if p >= self.turn] + [
+            p for p in self.position if p < self.turn
+        ]:
+            self.fetch(partition, count, jobs)
+            if len(jobs) == count:
+                self.turn = partition + 1
+                break
         if not jobs and self.processed != self.committed:
             self.run.clock.at(due, self.commit_idle, self.last_commit)
         return jobs
+
+    def fetch(self, partition, count, jobs):
+        """Take what fits of one partition."""
+        log = self.stream.partitions[partition]
+        while self.position[partition] < len(log) and len(jobs) < count:
+            record = log[self.position[partition]]
+            self.position[partition] += 1
+            if self.run.clock.now >= record.expires:
+                self.stream.expire(record.message, self.effects)
+            else:
+                jobs.append(Job(record.message, 0, (partition, self.position[partition])))
 
     def commit(self):
         """Remember the positions."""
@@ -689,6 +753,11 @@ class Member(Source):
         """Nothing to fetch, but something to commit."""
         if self.worker.idle() and self.last_commit == last and self.processed != self.committed:
             self.commit()
+
+    def begun(self, job):
+        """What was only fetched does not count as delivered yet."""
+        self.run.delivered(job.message, self.effects)
+        job.delivery = self.run.result.pairs[job.message, self.effects[0]].deliveries
 
     def done(self, job):
         """On to the next record."""
@@ -754,38 +823,54 @@ class Endpoint:
 
 
 class Producer:
-    """Writes each message to every endpoint, each write with a clock of its own."""
+    """Writes each message to one endpoint after the other: the next when the one before has ended."""
 
     def __init__(self, run, endpoints):
         self.run, self.endpoints = run, endpoints
-        self.written = {}  # message: how its writes ended
+        self.refused = set()  # messages of which an endpoint would not have anything
 
     def arrive(self, message):
         """A message is to be published."""
-        now, options = self.run.clock.now, self.run.options
-        if options.outbox_poll is not None:
+        if self.run.options.outbox_poll is not None:
             for endpoint in self.endpoints:
                 endpoint.store(message)
             self.run.reply(message, "ok")
             return
-        self.written[message] = []
-        for place, endpoint in enumerate(self.endpoints):
-            start = now + place * options.write_gap
-            self.run.clock.at(start, self.write, endpoint, message, start, 0)
+        self.write(message, 0, self.run.clock.now, 0)
 
-    def write(self, endpoint, message, start, attempt):
+    def write(self, message, place, start, attempt):
         """An attempt; the next one counts from the first."""
-        after = (attempt + 1) * self.run.options.publish_retry_delay
-        if endpoint.publish(message):
-            self.written[message].append(True)
-        elif after <= self.run.options.publish_retry_for + 1e-9:
-            self.run.clock.at(start + after, self.write, endpoint, message, start, attempt + 1)
+        options, endpoint = self.run.options, self.endpoints[place]
+        after = (attempt + 1) * options.publish_retry_delay
+        accepted = endpoint.publish(message)
+        if not accepted and after <= options.publish_retry_for + 1e-9:
+            self.run.clock.at(start + after, self.write, message, place, start, attempt + 1)
             return
-        else:
+        if not accepted:
             self.run.fate(message, endpoint.effects, "rejected")
-            self.written[message].append(False)
-        if len(self.written[message]) == len(self.endpoints):
-            self.run.reply(message, "ok" if all(self.written[message]) else "error")
+            self.refused.add(message)
+        elif options.reply_first:
+            self.run.reply(message, "ok")
+        if place + 1 < len(self.endpoints):
+            following = self.run.clock.now + options.write_gap
+            if options.write_gap:
+                self.run.clock.at(following, self.write, message, place + 1, following, 0)
+            else:
+                self.write(message, place + 1, following, 0)
+        else:
+            self.run.reply(message, "error" if message in self.refused else "ok")
+
+
+def subscribe(run, queue, message, attempt=1):
+    """Push into a queue; when it is full, again a few times."""
+    if queue.publish(message):
+        return
+    if attempt > run.options.push_retries:
+        run.fate(message, queue.effects, "dropped")
+    else:
+        run.clock.at(
+            run.clock.now + run.options.push_retry_delay, subscribe, run, queue, message, attempt + 1
+        )
 
 
 def entrance(run, keys):
@@ -815,8 +900,7 @@ def entrance(run, keys):
 
         def fan_out(message):
             for queue in fans:
-                if not queue.publish(message):
-                    run.fate(message, queue.effects, "dropped")
+                subscribe(run, queue, message)
             return True
 
         endpoints = [Endpoint(run, effects, fan_out)]

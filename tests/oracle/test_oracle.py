@@ -449,7 +449,7 @@ def test_stream_retention():
 
 
 def test_dual_write_reply():
-    """The caller hears at the end of the last write, and of the refusal of any."""
+    """The second write begins after the last attempt of the first; the caller hears of any refusal."""
     refuse = Window("reject", "broker", 0.0, 100.0, "db")
     result = story(
         "dual_brokers",
@@ -460,8 +460,8 @@ def test_dual_write_reply():
         publish_retry_delay=1.0,
         write_gap=0.5,
     )
-    assert (result.reply, result.reply_time, result.outcome) == (["error"], [3.0], ["partial"])
-    assert result.pairs[0, "index"].first_delivered == 1.5
+    assert (result.reply, result.reply_time, result.outcome) == (["error"], [3.5], ["partial"])
+    assert result.pairs[0, "index"].first_delivered == 3.5
 
 
 def test_push_buffer():
