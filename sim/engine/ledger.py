@@ -186,8 +186,9 @@ class Ledger:
         applications = np.array(self.applications[number])
         outcome = fate
         outcome[unheard] = Outcome.DROPPED
-        if waits_for is not None:
-            outcome[unheard & (waits_for == Outcome.PENDING)] = Outcome.PENDING
+        if waits_for is not None:  # it shares the fate of a forerunner that may still come or was refused
+            for shared in (Outcome.PENDING, Outcome.REJECTED):
+                outcome[unheard & (waits_for == shared)] = shared
         outcome[live] = Outcome.PENDING
         outcome[applications > 0] = Outcome.APPLIED
         first_delivered[np.isinf(first_delivered)] = np.nan

@@ -100,8 +100,10 @@ class Results:
     def headline(self) -> str:
         """One line: what was run, how often and how long it took."""
         manifest = self.manifest
+        replications = manifest["replications"]
         parts = [
-            f"{len(manifest['architectures'])} architectures × {manifest['replications']} replications",
+            f"{len(manifest['architectures'])} architectures × {replications} replication"
+            + ("s" if replications != 1 else ""),
             "same storm",
             f"{manifest['messages_expected']:,} messages each",
             f"{manifest['wall_time_s']:.0f} s",

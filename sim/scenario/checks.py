@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from sim.components.faults import FAULT_TYPES
-from sim.engine.distributions import TraceColumn
+import numpy as np
+from pydantic import BaseModel
+
+from sim.components.faults import FAULT_TYPES, PartOf
+from sim.engine.distributions import RandomQuantity, TraceColumn
 from sim.engine.quantities import UNLIMITED, shown
 from sim.scenario.designs import option_names
 from sim.scenario.model import NAME, Scenario
 from sim.scenario.problems import among, meant, place
+from sim.scenario.reserved import BLOCKS, DESIGN, EFFECT, WORKLOAD
 from sim.scenario.tree import Branch, Mark, Row
 from sim.vocabulary import METRICS, Problem, Role
 
 _ROLES_OF: dict[Any, tuple[Role, ...]] = {
     fault.model_fields["kind"].default: fault.roles for fault in FAULT_TYPES
 }
+_SECTIONS = ("workload", "effects", "architectures", "faults")
+_INSIDE = (*get_args(RandomQuantity), PartOf)
+"""Models whose fields no file names."""
 
 
 def cross_check(written: Branch, tree: Branch, scenario: Scenario | None, default: Mark) -> list[Problem]:
@@ -34,7 +41,8 @@ def cross_check(written: Branch, tree: Branch, scenario: Scenario | None, defaul
 
 
 def _names(tree: Branch) -> Iterator[Problem]:
-    taken = {role.value for role in Role} | set(METRICS) | option_names()
+    taken = dict.fromkeys((*_options(), *option_names()), "an option")
+    taken |= dict.fromkeys(METRICS, "a metric") | {role.value: "a role" for role in Role}
     for section in ("effects", "architectures", "faults"):
         branch = tree.under(section)
         for name in branch:
@@ -46,9 +54,25 @@ def _names(tree: Branch) -> Iterator[Problem]:
             elif name == "all":
                 yield mark.problem("nothing can be called 'all': expectations use it for every architecture")
             elif section == "effects" and name in taken:
-                yield mark.problem(
-                    f"no effect can be called {name!r}: an option, role or metric has that name"
-                )
+                yield mark.problem(f"no effect can be called {name!r}: that is the name of {taken[name]}")
+
+
+def _options() -> Iterator[str]:
+    """The keys of everything that stands in a scenario, and what is reserved."""
+    for reserved in (WORKLOAD, EFFECT, DESIGN, *BLOCKS.values()):
+        yield from reserved
+    found: list[Any] = [Scenario.model_fields[section].annotation for section in _SECTIONS]
+    seen: list[Any] = list(_INSIDE)
+    while found:
+        here = found.pop()
+        if here in seen:
+            continue
+        seen.append(here)
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            yield from here.model_fields
+            found += [field.annotation for field in here.model_fields.values()]
+        else:
+            found += get_args(here)
 
 
 def _references(tree: Branch) -> Iterator[Problem]:
@@ -99,6 +123,14 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
     if scenario.warmup >= scenario.horizon:
         mark = place(tree, ("warmup",), default)[1]
         yield mark.problem("warmup must end before the horizon")
+    arrivals = scenario.workload.arrivals
+    if arrivals.bursts and arrivals.bursts.mean_quiet + arrivals.bursts.mean_burst == 0:
+        mark = place(tree, ("workload", "arrivals", "bursts"), default)[1]
+        yield mark.problem("bursts that take no time never end: mean_quiet or mean_burst must be above 0s")
+    for key, source in (("rates", arrivals.rates), ("trace", arrivals.trace)):
+        if source is not None and not np.isfinite(source.times).all():
+            mark = place(tree, ("workload", "arrivals", key, "time"), default)[1]
+            yield mark.problem(f"{Path(source.file).name} has times that are no finite numbers")
     yield from _trace_columns(tree, scenario, default)
     for name in scenario.architectures:
         yield from _endless_retries(tree, scenario, name, default)
@@ -129,9 +161,10 @@ def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark)
     for effect, branch in branches.items():
         consumers = branch.consumers
         on_error = getattr(consumers, "on_error", None)
-        if on_error not in ("retry", "nack") or consumers.retry_delay > 0 or design.kind == "pubsub":
+        if on_error not in ("retry", "nack") or consumers.retry_delay > 0:
             continue
-        if on_error == "nack" and branch.queue.max_receives < UNLIMITED:
+        queue = getattr(branch, "queue", None)  # a topic that pushes limits the attempts itself
+        if on_error == "nack" and (queue is None or queue.max_receives < UNLIMITED):
             continue
         path = (
             "architectures",

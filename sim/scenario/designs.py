@@ -10,16 +10,19 @@ from sim.architectures.base import Architecture
 from sim.engine.quantities import shown
 from sim.scenario.merge import merge
 from sim.scenario.model import ARCHITECTURE_TYPES
-from sim.scenario.problems import among, meant, unknown_key
-from sim.scenario.tree import NONE, Branch
+from sim.scenario.problems import among, meant, needs_block, unknown_key
+from sim.scenario.tree import NONE, Branch, Mark
 from sim.vocabulary import Problem
+
+CUSTOM = "custom"
+"""The kind that is reserved."""
 
 
 def expand_architectures(tree: Branch, problems: list[Problem]) -> Branch:
     """The tree with every architecture complete; problems are added to the list."""
     architectures = tree.under("architectures")
     defaults = tree.under("defaults")
-    problems += _foreign_defaults(defaults)
+    problems += _foreign_defaults(tree)
     effects = list(tree.under("effects"))
     complete = Branch()
     for name, body in architectures.items():
@@ -39,6 +42,8 @@ def expand_architectures(tree: Branch, problems: list[Problem]) -> Branch:
         if kind is None:
             problems.append(marks[0].problem(_nameless(name, list(architectures))))
             continue
+        if kind == CUSTOM:
+            continue  # refused elsewhere
         if isinstance(kind, str) and kind in ARCHITECTURE_TYPES:
             model = ARCHITECTURE_TYPES[kind]
             inherited = merge(_for_kind(defaults, model), inherited)
@@ -104,9 +109,12 @@ def _for_kind(defaults: Branch, model: type[Architecture]) -> Branch:
     return kept
 
 
-def _foreign_defaults(defaults: Branch) -> list[Problem]:
+def _foreign_defaults(tree: Branch) -> list[Problem]:
     """What no kind at all has."""
     problems: list[Problem] = []
+    defaults = tree.under("defaults")
+    if not isinstance(tree.get("defaults"), Branch | None) and tree["defaults"] != NONE:
+        problems.append(tree.value_marks["defaults"].problem(needs_block(tree["defaults"])))
     models = list(ARCHITECTURE_TYPES.values())
     blocks = sorted({key for model in models for key in model.model_fields} - {"kind", "per_effect"})
     for key, value in defaults.items():
@@ -126,6 +134,8 @@ def _foreign_defaults(defaults: Branch) -> list[Problem]:
                 for option in value
                 if options and option not in options
             ]
+        elif value is not None and value != NONE and any(block_model(model, key) for model in models):
+            problems.append(defaults.value_marks[key].problem(needs_block(value)))
     return problems
 
 
@@ -135,6 +145,8 @@ def _complete_branches(
     """Give every effect a full branch: the architecture's blocks with what the effect has of its own."""
     if not model.branch_blocks:
         return
+    if not isinstance(design.get("per_effect"), Branch | None) and design["per_effect"] != NONE:
+        return  # told by the model
     given = design.under("per_effect")
     mark = design.key_marks.get("per_effect") or design.key_marks["kind"]
     for effect in given:
@@ -143,16 +155,28 @@ def _complete_branches(
             problems.append(given.key_marks[effect].problem(told))
     full = Branch()
     for effect in effects:
-        own = given.under(effect)
-        branch = Branch()
-        for block in own:
-            if block not in model.branch_blocks:
-                branch.take(block, own)
-        for block in model.branch_blocks:
-            marks = _marks(own, block) or _marks(design, block) or (mark, mark)
-            branch.put(block, merge(design.under(block), own.under(block)), *marks)
-        full.put(effect, branch, *(_marks(given, effect) or (mark, mark)))
+        marks = _marks(given, effect) or (mark, mark)
+        own = given.get(effect)
+        is_block = isinstance(own, Branch | None) or own == NONE
+        full.put(effect, _branch(design, model, given.under(effect), mark) if is_block else own, *marks)
     design.put("per_effect", full, mark, design.value_marks.get("per_effect") or mark)
+
+
+def _branch(design: Branch, model: type[Architecture], own: Branch, mark: Mark) -> Branch:
+    """One effect's blocks: the architecture's, with what the effect has of its own."""
+    branch = Branch()
+    for block in own:
+        if block not in model.branch_blocks:
+            branch.take(block, own)
+    for block in model.branch_blocks:
+        marks = _marks(own, block) or _marks(design, block) or (mark, mark)
+        value = own.get(block)
+        if isinstance(value, Branch | None):
+            value = merge(design.under(block), own.under(block))
+        elif value == NONE:
+            value = Branch()
+        branch.put(block, value, *marks)
+    return branch
 
 
 def _marks(branch: Branch, key: str) -> tuple[Any, Any] | None:

@@ -8,26 +8,29 @@ of a file is reported in one pass, at its place.
 from __future__ import annotations
 
 import hashlib
-import re
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from sim.components.workload import Arrivals
 from sim.scenario.checks import cross_check
 from sim.scenario.designs import expand_architectures
-from sim.scenario.merge import cleared, expand_shorthands, merge, set_path
+from sim.scenario.merge import cleared, expand_shorthands, merge
 from sim.scenario.model import Scenario
+from sim.scenario.overrides import override
 from sim.scenario.problems import place, translate
 from sim.scenario.reserved import refuse
-from sim.scenario.tree import Branch, Mark, parse, parse_value, read
+from sim.scenario.tree import Branch, Mark, file_path, parse, read
 from sim.vocabulary import Problem, ScenarioError
 
 _ENDING = ("stages", "rates", "trace")
 """Arrivals that end by themselves."""
-_SEGMENT = re.compile(r'"([^"]*)"|([^."=]+)')
-_PATH = re.compile(rf"(?:{_SEGMENT.pattern})(?:\.(?:{_SEGMENT.pattern}))*")
+_NAMED = ("effects", "architectures", "faults")
+"""Mappings by name: an empty value under a name is the empty body, except where it extends another one."""
 
 
 def load(
@@ -80,6 +83,24 @@ def loads(
     return _finish(tree, text, path, overrides, {"replications": replications, "seed": seed})
 
 
+def from_dict(mapping: Mapping[str, Any], *, name: str = "scenario", folder: str | Path = ".") -> Scenario:
+    """Load a scenario from what Python has built; the places of problems are those in its JSON.
+
+    Args:
+        mapping: as the YAML would be; quantities are text, ``"40ms"``.
+        name: used where the mapping has none, and in messages.
+        folder: where paths of files start.
+
+    Raises:
+        ScenarioError: every problem with line and column of the mapping as indented JSON.
+    """
+    try:
+        text = json.dumps(mapping, indent=2, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ScenarioError([Problem(name, 1, 1, f"not what YAML could hold: {error}")]) from None
+    return loads(text, name=name, folder=folder)
+
+
 def _finish(
     tree: Branch,
     text: str,
@@ -88,12 +109,12 @@ def _finish(
     numbers: Mapping[str, int | None],
 ) -> Scenario:
     tree = _inherit(tree, path, [path.resolve()])
-    _override(tree, overrides, path.parent)
+    override(tree, overrides, path.parent)
     mark = Mark(str(path), 1, 1)
     for key, number in numbers.items():
         if number is not None:
-            tree.put(key, number, mark, mark)
-    expand_shorthands(tree)
+            given = Mark(f"--{key}", 1, 1)
+            tree.put(key, number, given, given)
     for key in [key for key in tree if key.startswith("x-")]:
         tree.drop(key)
     problems = refuse(tree)
@@ -114,10 +135,9 @@ def _finish(
 
 
 def _inherit(tree: Branch, path: Path, chain: list[Path]) -> Branch:
-    """The tree with what it extends; bare architectures become empty bodies."""
+    """The tree with what it extends; names with nothing behind them get empty bodies."""
     expand_shorthands(tree)
     parent = tree.get("extends")
-    architectures = tree.under("architectures")
     if parent is None or parent == "none":
         base = Branch()
     else:
@@ -125,6 +145,7 @@ def _inherit(tree: Branch, path: Path, chain: list[Path]) -> Branch:
         if not isinstance(parent, str):
             raise ScenarioError([mark.problem("extends takes the name of a scenario file")])
         target = path.parent / parent
+        file_path(path.parent, parent, mark)
         if target.resolve() in chain:
             raise ScenarioError([mark.problem(f"extends goes in a circle: {parent} leads back here")])
         if not target.is_file():
@@ -132,36 +153,13 @@ def _inherit(tree: Branch, path: Path, chain: list[Path]) -> Branch:
         found, _ = read(target, str(target))
         base = _inherit(found, target, [*chain, target.resolve()])
         base.drop("name")
-    for name, body in list(architectures.items()):
-        if body is None and name not in base.under("architectures"):
-            architectures.put(name, Branch(), architectures.key_marks[name], architectures.key_marks[name])
+    for section in _NAMED:
+        named = tree.under(section)
+        for name, body in list(named.items()):
+            if body is None and name not in base.under(section):
+                named.put(name, Branch(), named.key_marks[name], named.key_marks[name])
     tree.drop("extends")
     return merge(base, tree)
-
-
-def _override(tree: Branch, overrides: Sequence[str], folder: Path) -> None:
-    problems: list[Problem] = []
-    for override in overrides:
-        shown = f"--set {override}"
-        dotted, equals, text = override.partition("=")
-        path = [
-            (match[1] if match[1] is not None else match[2], Mark(shown, 1, match.start() + 1))
-            for match in _SEGMENT.finditer(dotted)
-        ]
-        if not equals or not text.strip() or not _PATH.fullmatch(dotted):
-            problems.append(Problem(shown, 1, 1, "write path=value, for example seed=7"))
-            continue
-        try:
-            value = parse_value(text, shown, folder)
-        except ScenarioError as error:
-            problems += error.problems
-            continue
-        mark = Mark(shown, 1, len(dotted) + 2)
-        if told := set_path(tree, path, value, mark):
-            problems.append(Problem(shown, 1, 1, told))
-        expand_shorthands(tree)
-    if problems:
-        raise ScenarioError(problems)
 
 
 def _fill_in(tree: Branch, written: Branch, path: Path, mark: Mark) -> None:
@@ -177,5 +175,7 @@ def _fill_in(tree: Branch, written: Branch, path: Path, mark: Mark) -> None:
         except ValidationError:  # told elsewhere; whether a horizon is missing cannot be said
             ends = isinstance(arrivals, Branch) and not arrivals.keys().isdisjoint(_ENDING)
             end = 1.0 if ends else None
+        if end is not None and not math.isfinite(end):  # told with the times of the file
+            end = 1.0
         if end is not None:
             tree.put("horizon", f"{end!r}s", *place(tree, ("workload", "arrivals"), mark))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.scenario.tree import NONE, Branch, Mark, Row
+from sim.scenario.tree import NONE, Branch, Row
 
 MAIN_KEYS = {"consumers": "count", "stream": "partitions"}
 """The key that a scalar in place of a block of an architecture sets."""
@@ -44,7 +44,8 @@ def merge(base: Branch, own: Branch) -> Branch:
             if _names_another_form(key, value):
                 kept = before.copy()
                 for form in (*_FORMS[key], "cv", "distribution", "bursts", "column", "unit", "times"):
-                    kept.drop(form)
+                    if key != "arrivals" or form not in value:  # the same trace, from another file
+                        kept.drop(form)
                 before = kept
             merged.put(key, merge(before, value), own.key_marks[key], own.value_marks[key])
         elif value is None and isinstance(before, Branch):
@@ -62,29 +63,6 @@ def cleared(tree: Branch) -> Branch:
             continue
         kept.put(key, _cleared(value), tree.key_marks[key], tree.value_marks[key])
     return kept
-
-
-def set_path(tree: Branch, path: list[tuple[str, Mark]], value: Any, mark: Mark) -> str | None:
-    """Set one value of the tree; returns what is wrong with the path, or None."""
-    here: Any = tree
-    for position, (key, key_mark) in enumerate(path):
-        is_last = position == len(path) - 1
-        if isinstance(here, Row):
-            if not key.isdigit() or int(key) >= len(here):
-                return f"{key!r} is no place in a list of {len(here)}: count from 0"
-            if is_last:
-                here[int(key)] = value
-                here.marks[int(key)] = mark
-            here = here[int(key)]
-        elif isinstance(here, Branch):
-            if is_last:
-                here.put(key, value, key_mark, mark)
-            elif here.get(key) in (None, NONE):
-                here.put(key, Branch(), key_mark, mark)
-            here = here[key]
-        else:
-            return f"there is nothing under {path[position - 1][0]!r}"
-    return None
 
 
 def _expand(blocks: Branch, name: str, main_key: str) -> None:

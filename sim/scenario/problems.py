@@ -36,6 +36,12 @@ def unknown_key(word: str, known: Sequence[str]) -> str:
     return f"unknown key {word!r}{among(word, 'known keys', known)}"
 
 
+def needs_block(value: Any) -> str:
+    """What to say of a value in place of a mapping."""
+    hint = ": the booleans are true and false" if value in ("yes", "no", "on", "off") else ""
+    return f"a block of keys is needed here, not {shown(value)}{hint}"
+
+
 def place(tree: Branch, path: Sequence[str | int], default: Mark) -> tuple[Mark, Mark]:
     """Where the key and the value of a path stand; of the nearest enclosing one if they stand nowhere.
 
@@ -115,8 +121,7 @@ def _told(kind: str, message: str, context: dict[str, Any], value: Any) -> str:
     if kind in ("literal_error", "union_tag_invalid"):
         return _not_one_of(context.get("tag", value), _choices(context))
     if kind in ("model_type", "dict_type", "model_attributes_type"):
-        hint = ": the booleans are true and false" if value in ("yes", "no", "on", "off") else ""
-        return f"a block of keys is needed here, not {shown(value)}{hint}"
+        return needs_block(value)
     if kind in ("tuple_type", "list_type"):
         return f"a list is needed here, such as [a, b], not {shown(value)}"
     if kind == "string_type":

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sim.scenario.designs import option_names
+from sim.scenario.designs import CUSTOM, option_names
 from sim.scenario.tree import NONE, Branch, Row
 from sim.vocabulary import Problem
 
@@ -75,11 +75,9 @@ def _refusals(tree: Branch) -> Iterator[Problem]:
     yield from _keys(tree.under("workload"), WORKLOAD)
     for _, effect in tree.under("effects").branches():
         yield from _keys(effect, EFFECT)
-    architectures = tree.under("architectures")
-    for name, body in architectures.branches():
-        if body.get("kind") == "custom":
+    for _, body in tree.under("architectures").branches():
+        if body.get("kind") == CUSTOM:
             yield body.value_marks["kind"].problem(_later("kind: custom"))
-            architectures.drop(name)
             continue
         yield from _design(body)
     yield from _design(tree.under("defaults"))

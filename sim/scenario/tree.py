@@ -29,6 +29,8 @@ NONE = "none"
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 100
+_MOST_VALUES = 100_000
+"""Aliases of aliases could stand for more than fits into memory."""
 _TOO_DEEP = "not valid YAML: blocks inside blocks, too deep to be read"
 _HINTS = {
     "mapping values are not allowed here": "a colon where none can stand; quote text that contains ': '",
@@ -112,6 +114,8 @@ def read(path: Path, shown: str) -> tuple[Branch, str]:
         raise ScenarioError([Problem(shown, 1, 1, f"cannot read the file: {error.strerror}")]) from None
     except UnicodeDecodeError:
         raise ScenarioError([Problem(shown, 1, 1, "the file is not text in UTF-8")]) from None
+    except ValueError:
+        raise ScenarioError([Problem(shown, 1, 1, f"no file can be called {shown!r}")]) from None
     return parse(text, shown, path.parent), text
 
 
@@ -138,6 +142,18 @@ def parse_value(text: str, shown: str, folder: Path) -> Any:
         ScenarioError: the text is not YAML.
     """
     return _parse(text, shown, folder)[0]
+
+
+def file_path(folder: Path, name: str, mark: Mark) -> str:
+    """Where a file is that is named in a file of a folder.
+
+    Raises:
+        ScenarioError: no file can have that name.
+    """
+    try:
+        return str((folder / name).resolve())
+    except ValueError:
+        raise ScenarioError([mark.problem(f"no file can be called {name!r}")]) from None
 
 
 def _parse(text: str, shown: str, folder: Path) -> tuple[Any, Mark]:
@@ -187,6 +203,7 @@ class _Builder:
         self._shown = shown
         self._folder = folder
         self._open: list[Node] = []
+        self._count = 0
 
     def mark(self, node: Node) -> Mark:
         """Where a node begins."""
@@ -199,6 +216,10 @@ class _Builder:
         if any(node is outer for outer in self._open):
             self.problems.append(self.mark(node).problem("an alias cannot stand inside what it refers to"))
             return None
+        self._count += 1
+        if self._count > _MOST_VALUES:
+            mark = Mark(self._shown, 1, 1)
+            raise ScenarioError([mark.problem("too large: more values than a scenario can need")])
         self._open.append(node)
         try:
             if isinstance(node, MappingNode):
@@ -228,9 +249,16 @@ class _Builder:
             else:
                 value = self.value(value_node)
                 if key == "file" and isinstance(value, str):
-                    value = str((self._folder / value).resolve())
+                    value = self._file(value, value_node)
                 branch.put(key, value, mark, self.mark(value_node))
         return branch
+
+    def _file(self, value: str, node: Node) -> str:
+        try:
+            return file_path(self._folder, value, self.mark(node))
+        except ScenarioError as error:
+            self.problems += error.problems
+            return value
 
     def _row(self, node: SequenceNode) -> Row:
         row = Row()

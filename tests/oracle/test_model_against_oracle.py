@@ -9,7 +9,9 @@ Not drawn, because the documents do not say what it would mean:
 - different speeds, or another fault which is meant for a part of the pool, where several workers are down
   together: which of those that come back at the same instant receives first;
 - in a synchronous architecture `slow`, or `down` with a `count` of all workers, of one effect's consumers:
-  whether the service that is called is meant, or the workers that call it.
+  whether the service that is called is meant, or the workers that call it;
+- constant service times where there is a visibility timeout: sums of the two fall on the same instant, and
+  rounding decides what is first.
 
 Polls of an outbox are multiples of 1/64 s, so that both compute the same ticks to the last bit.
 """
@@ -57,11 +59,11 @@ def between(rng, low, high):
     return round(math.exp(rng.uniform(math.log(low), math.log(high))), 6)
 
 
-def draw_effect(rng, mean):
+def draw_effect(rng, kind, mean):
     """One effect: service time, failures, poison, exceptionally long work."""
     service = rng.choice(
         [
-            seconds(mean),
+            {"mean": seconds(mean), "cv": 0.02} if kind in QUEUED else seconds(mean),
             {"mean": seconds(mean), "cv": 1.3},
             {"mean": seconds(mean), "distribution": "exponential"},
             {"mean": seconds(mean), "cv": 0.7, "distribution": "gamma"},
@@ -151,7 +153,7 @@ def draw_case(kind, seed, accept):
     while True:
         mean = round(rng.uniform(0.05, 0.5), 6)
         effects = {
-            name: draw_effect(rng, mean)
+            name: draw_effect(rng, kind, mean)
             for name in rng.choice([("db",), ("db", "index"), ("index", "db", "mail")])
         }
         blocks = draw_blocks(rng, kind, mean)
