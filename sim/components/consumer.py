@@ -248,7 +248,10 @@ class Pool(Generic[Item]):
         self._retry_delay = options.retry_delay if isinstance(options, ConsumerOptions) else 0.0
         self._idempotent = isinstance(options, ConsumerOptions) and options.idempotent
         names = tuple(effect.name for effect in effects)
-        self._slow = site.faults.conditions(Role.CONSUMERS, names, Slow)
+        self._slow = {
+            effect: site.faults.conditions(Role.CONSUMERS, (effect.name,) if is_api else names, Slow)
+            for effect in effects
+        }
         self._crashes = [
             (effect, condition)
             for effect in effects
@@ -261,7 +264,7 @@ class Pool(Generic[Item]):
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
-        self._is_plain = not (self._slow or self._crashes or site.is_careful)
+        self._is_plain = not (any(self._slow.values()) or self._crashes or site.is_careful)
         for worker in self.workers:
             site.process(self._work(worker))
             if worker.outages:
@@ -376,7 +379,7 @@ class Pool(Generic[Item]):
         while True:
             number = effect.attempts[message] - 1
             duration /= worker.speed
-            for condition in self._slow:
+            for condition in self._slow[effect]:
                 if condition.hits(message, number, site.now):
                     assert isinstance(condition.fault, Slow)
                     duration *= condition.fault.factor
@@ -397,29 +400,30 @@ class Pool(Generic[Item]):
                 return FAILED
             if (yield from self._spend(worker, self._retry_delay, is_busy=False)):
                 return CRASHED
+            if self._idempotent and effect.applications[message]:
+                return DONE  # another worker was faster
             duration, attempt = effect.begin(message, site.now)
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
         site = self._site
-        start = site.now
+        start = site.now  # of the work, or of what is left of it
         end = start + duration
         outages = worker.outages if end > worker.undisturbed_until else []
         for index in range(max(first_outage(outages, start), worker.passed), len(outages)):
             outage = outages[index]
             if end <= outage.start:
                 break
-            if outage.in_hand == "finish" or (outage.start < start and outage.end <= start):
+            if outage.in_hand == "finish":
                 continue
-            pause = max(outage.start, start)
-            if pause > site.now:
-                yield site.at(pause)
-            if is_busy:
-                self._count_busy(start, pause)
+            if is_busy and outage.start > start:
+                self._count_busy(start, outage.start)
             if outage.in_hand == "lose":
+                yield site.at(outage.start)
                 return True
-            yield site.at(outage.end)
-            start, end = outage.end, outage.end + (end - pause)
+            left = end - max(outage.start, start)
+            start = max(outage.end, start)
+            end = start + left
         yield site.at(end)
         if is_busy:
             self._count_busy(start, end)
@@ -448,3 +452,5 @@ class Pool(Generic[Item]):
                 if outage.end == outage.start:  # a crash and a restart at the same instant
                     self._source.stopped(worker, outage)
                 self._source.rouse(worker)
+            elif worker.is_away and outage.in_hand == "lose":
+                self._source.stopped(worker, outage)

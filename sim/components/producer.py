@@ -216,8 +216,10 @@ class Producer:
                 accepted = True
             else:
                 accepted = yield from self._publish(link, message, is_refused=position == refused_by)
+            rest = writes[position + 1 :]
+            self._open[message] = [effect for other in rest for effect in other.effects]
             if accepted is None:
-                return self._die(writes[position + 1 :], message)
+                return self._die(rest, message)
             if not accepted:
                 reply = Reply.ERROR
             elif options.reply == "first":

@@ -180,7 +180,7 @@ class Queue(Source[Receipt]):
             self._remove(copy, Outcome.DROPPED, self._site.now)
         else:
             assert self._on_error == "dead_letter"
-            self._remove(copy, Outcome.DEAD_LETTERED, self._site.now)
+            self._remove(copy, self._exhausted, self._site.now)
 
     def crashed(self, worker: Worker, items: Sequence[Receipt]) -> None:
         """Nothing happens: the messages are visible again when their timeout is over."""

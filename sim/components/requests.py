@@ -41,7 +41,7 @@ class Requests(Source[int]):
         self._has_all = False
         self._api = ApiFaults(site)
         for effect in effects:
-            effect.refuse_during(site.faults.refused_calls(effect.name))
+            effect.refuse_during(site.faults.refused_calls(effect.name, handlers.count))
         self.pool = Pool(site, "consumers", effects, self, handlers, hop=hop, is_api=True)
         if not self._api.is_quiet:
             self.pool.die_between_effects(lambda message: self._api.dies_after(message, len(effects)))

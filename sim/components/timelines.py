@@ -123,7 +123,9 @@ class FaultPlan:
             hit = _concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)
             if not hit:
                 continue
-            if isinstance(fault, Down) and not (is_api and fault.role != Role.API and _is_whole_call(fault)):
+            if isinstance(fault, Down) and not (
+                is_api and fault.role != Role.API and _is_whole_call(fault, workers)
+            ):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
@@ -140,12 +142,17 @@ class FaultPlan:
         """What can hit the API server."""
         return self.conditions(Role.API, (), *kinds)
 
-    def refused_calls(self, effect: str) -> list[Condition]:
-        """Where work is a call within the request: the service of this effect being down refuses it."""
+    def refused_calls(self, effect: str, workers: int) -> list[Condition]:
+        """Where work is a call within the request: the service of this effect being down refuses it.
+
+        Args:
+            effect: its name.
+            workers: of the pool, for faults that state a count.
+        """
         return [
             condition
             for condition in self.conditions(Role.CONSUMERS, (effect,), Down)
-            if _is_whole_call(condition.fault)
+            if _is_whole_call(condition.fault, workers)
         ]
 
     def windows(self, holders: Mapping[str, tuple[str, ...]], *, has_broker: bool) -> tuple[FaultWindow, ...]:
@@ -227,9 +234,11 @@ def _concerns(fault: Fault, role: Role, effects: tuple[str, ...]) -> bool:
     return fault.role == role and (fault.effect is None or fault.effect in effects)
 
 
-def _is_whole_call(fault: Fault) -> bool:
+def _is_whole_call(fault: Fault, workers: int) -> bool:
     """Whether a service that is called by the request handler is down as a whole."""
-    return isinstance(fault, Down) and fault.effect is not None and fault.count is None
+    if not isinstance(fault, Down) or fault.effect is None:
+        return False
+    return fault.count is None or fault.count.of(workers) == workers
 
 
 def _kind(fault: Fault) -> str:

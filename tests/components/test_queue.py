@@ -137,3 +137,12 @@ def test_an_effect_of_the_first_attempt_is_not_late_though_a_second_attempt_has_
     told = run("single_broker", effects={"db": "15s"}, consumers=2, queue=queue())
     assert told.first_applied() == [15]
     assert not told.effect().late[0]
+
+
+def test_without_a_dead_letter_queue_nothing_is_dead_lettered():
+    """``on_error: dead_letter`` drops the message where there is no such queue."""
+    rejects = {"trouble": {"kind": "reject", "target": "db.sink", "at": "0s", "duration": "9s"}}
+    consumers = {"on_error": "dead_letter"}
+    for has_queue, outcome in ((True, "dead_lettered"), (False, "dropped")):
+        told = run("single_broker", consumers=consumers, queue={"dead_letter": has_queue}, faults=rejects)
+        assert told.outcomes() == [outcome]

@@ -53,3 +53,18 @@ def test_a_caller_of_a_dead_handler_hears_nothing():
     told = run("synchronous", effects=TWO, faults=crash)
     assert told.replies() == ["none"]
     assert told.message_outcomes() == ["failed"]
+
+
+def test_a_count_that_covers_the_whole_service_is_the_whole_service():
+    """``count: 100%`` of the index service refuses its calls, as no count does; db is done."""
+    fault = {"kind": "down", "target": "index.consumers", "at": "0s", "duration": "9s"}
+    for more in ({}, {"count": "100%"}):
+        told = run("synchronous", effects=TWO, faults={"down": fault | more})
+        assert told.message_outcomes() == ["partial"]
+
+
+def test_a_slow_service_slows_its_own_calls_only():
+    """Factor 5 on the index service: db takes 1 s as ever, index 10 s."""
+    slow = {"kind": "slow", "target": "index.consumers", "at": "0s", "duration": "9s", "factor": 5}
+    told = run("synchronous", effects=TWO, faults={"slow": slow})
+    assert (told.first_applied("db"), told.first_applied("index")) == ([1], [11])
