@@ -41,11 +41,10 @@ def merge(base: Branch, own: Branch) -> Branch:
     for key, value in own.items():
         before = merged.get(key)
         if isinstance(before, Branch) and isinstance(value, Branch):
-            if _names_another_form(key, value):
+            if _has_another_form(key, before, value):
                 kept = before.copy()
                 for form in (*_FORMS[key], "cv", "distribution", "bursts", "column", "unit", "times"):
-                    if key != "arrivals" or form not in value:  # the same trace, from another file
-                        kept.drop(form)
+                    kept.drop(form)
                 before = kept
             merged.put(key, merge(before, value), own.key_marks[key], own.value_marks[key])
         elif value is None and isinstance(before, Branch):
@@ -74,8 +73,10 @@ def _expand(blocks: Branch, name: str, main_key: str) -> None:
     blocks.put(name, block, blocks.key_marks[name], blocks.value_marks[name])
 
 
-def _names_another_form(key: str, own: Branch) -> bool:
-    return any(form in own for form in _FORMS.get(key, ()))
+def _has_another_form(key: str, before: Branch, own: Branch) -> bool:
+    forms = _FORMS.get(key, ())
+    named = [form for form in forms if form in own]
+    return bool(named) and not any(form in before for form in named)
 
 
 def _cleared(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from small import SMALL, small, told
 
 import sim
-from sim.engine.distributions import Constant, Histogram, Mixture
+from sim.engine.distributions import Histogram, Mixture, Spread
 
 BASE = """\
 horizon: 1h
@@ -104,12 +104,19 @@ def test_lists_replace(base: Path) -> None:
     assert variant.architectures["single_broker"].consumers.speeds == (3,)
 
 
+def test_the_same_form_of_a_quantity_merges(base: Path) -> None:
+    """Another mean keeps the inherited cv, in an extending file as after ``--set``."""
+    service = _variant(base, "effects: {db: {service: {mean: 1s}}}").effects["db"].service
+    assert isinstance(service, Spread)
+    assert (service.mean, service.cv) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("form", "kind"),
     [
         ("{histogram: {1s: 100%}}", Histogram),
         ("{mixture: [{weight: 1, mean: 1s}]}", Mixture),
-        ("{mean: 1s}", Constant),
+        ("{p50: 1s, p99: 1s}", Spread),
     ],
 )
 def test_another_form_of_a_quantity_replaces(base: Path, form: str, kind: type) -> None:
