@@ -94,7 +94,7 @@ def check(file: File, overrides: Overrides = None) -> None:
         from sim.scenario.load import load
 
         scenario = load(file, overrides=overrides or ())
-        arrivals = scenario.workload.arrivals.mean_rate(scenario.horizon) * scenario.horizon
+        arrivals = scenario.workload.arrivals.expected(scenario.horizon)
         names = ", ".join(scenario.architectures)
         typer.echo(f"{file} is valid: {scenario.name}")
         typer.echo(f"  {scenario.description}" if scenario.description else "  (no description)")

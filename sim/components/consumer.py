@@ -41,7 +41,7 @@ class ConsumerOptions(PoolOptions):
     retry_delay: Duration = 1.0
     """Pause before the next attempt of `retry` and `nack`."""
     idempotent: bool = False
-    """Whether an effect that was already applied is recognised and skipped."""
+    """Whether an effect that was already applied is recognised: it is skipped, and never happens twice."""
 
 
 class QueueConsumers(ConsumerOptions):
@@ -89,6 +89,7 @@ class Worker:
         undisturbed_until: no outage begins before this time; already past while one is on.
         arrival: what it waits for while its source has nothing.
         is_parked: whether it waits for that.
+        busy_from: when the work under way began; infinity while there is none.
         is_away: whether it sits out an outage.
         passed: how many outages, from the first, lie behind it.
     """
@@ -96,6 +97,7 @@ class Worker:
     __slots__ = (
         "_crash",
         "arrival",
+        "busy_from",
         "index",
         "is_away",
         "is_parked",
@@ -112,6 +114,7 @@ class Worker:
         self.undisturbed_until = outages[0].start if outages else UNLIMITED
         self.arrival = Signal(env)
         self.is_parked = False
+        self.busy_from = UNLIMITED
         self.is_away = False
         self._crash: Outage | None = None
         self.passed = 0
@@ -270,7 +273,8 @@ class Pool(Generic[Item]):
             if worker.outages:
                 site.process(self._watch(worker))
         site.pools.append(self)
-        site.unfinished.append(self._is_working)
+        site.unfinished.append(self.is_working)
+        site.closing.append(self._count_unfinished)
 
     def die_between_effects(self, after: Callable[[int], int]) -> None:
         """The handler of a message dies after so many effects (0: never)."""
@@ -287,7 +291,13 @@ class Pool(Generic[Item]):
         names = tuple(effect.name for effect in self.effects)
         return PoolUse(name=self.name, effects=names, workers=len(self.workers), busy=self.busy)
 
-    def _is_working(self) -> bool:
+    def _count_unfinished(self) -> None:
+        """Of work that the end of the run cuts off, what was done until then counts as busy."""
+        for worker in self.workers:
+            self._count_busy(worker.busy_from, self._site.now)
+
+    def is_working(self) -> bool:
+        """Whether a worker holds a message."""
         return any(not worker.is_parked and not worker.is_away for worker in self.workers)
 
     def _work(self, worker: Worker) -> Process:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
@@ -331,13 +341,15 @@ class Pool(Generic[Item]):
                         and (attempt is SUCCEEDS or not self._retries_in_place)
                     ):
                         if end > now:  # what _perform does, where nothing can interfere
+                            worker.busy_from = now
                             yield Alarm(site, end)
+                            worker.busy_from = UNLIMITED
                             if now >= low and end <= high:
                                 self.busy += end - now
                             else:
                                 self._count_busy(now, end)
                             now = end
-                        if attempt is not FAILS:
+                        if attempt is not FAILS and not (idempotent and effect.applications[message]):
                             effect.apply(message, now, is_repeated or source.is_late(item))
                         if attempt is SUCCEEDS:
                             continue
@@ -391,7 +403,7 @@ class Pool(Generic[Item]):
             if crash is not None:
                 worker.crash(site.now, crash[1])
                 return CRASHED
-            if attempt is not FAILS:
+            if attempt is not FAILS and not (self._idempotent and effect.applications[message]):
                 effect.apply(message, site.now, is_late or number > 0)
             if attempt is SUCCEEDS:
                 dies = self._api_dies is not None and self._api_dies(message) == effect.number + 1
@@ -424,7 +436,10 @@ class Pool(Generic[Item]):
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
+        if is_busy:
+            worker.busy_from = start
         yield site.at(end)
+        worker.busy_from = UNLIMITED
         if is_busy:
             self._count_busy(start, end)
         return False

@@ -9,7 +9,7 @@ at once; crashes of the relay.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ from sim.components.faults import Crash, Down
 from sim.components.link import Link
 from sim.components.site import Site
 from sim.components.timelines import Condition
-from sim.engine.environment import Alarm, Process
+from sim.engine.environment import Alarm, Process, Signal
 from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
 from sim.vocabulary import Outcome, Reply, Role, Status
 
@@ -120,8 +120,13 @@ class Producer:
         self._api = ApiFaults(site)
         self._batch_closes = -math.inf
         self._open: dict[int, list[int]] = {}
-        self._reports: list[tuple[int, int]] = []
-        self._relays = [_Relay(site, link, options) for link in writes] if options.outbox else []
+        self._reports: Counter[tuple[int, int]] = Counter()
+        self._relays: list[_Relay] = []
+        if options.outbox:
+            several = len(writes) > 1
+            for link in writes:
+                first = site.effects[link.effects[0]].name
+                self._relays.append(_Relay(site, f"{first}_outbox" if several else "outbox", link, options))
         self._arrived = False
         self._is_simple = not site.is_careful and (
             self._api.is_quiet
@@ -142,7 +147,7 @@ class Producer:
 
     def _underway(self) -> list[tuple[int, int]]:
         requests = [(message, effect) for message, effects in self._open.items() for effect in effects]
-        return requests + self._reports
+        return [*requests, *self._reports]
 
     def _serve_all(self) -> Process:
         site = self._site
@@ -286,48 +291,52 @@ class Producer:
 
     def _report(self, link: Link, message: int) -> Process:
         pairs = [(message, effect) for effect in link.effects]
-        self._reports += pairs
+        self._reports.update(pairs)
         yield from self._publish(link, message)
         for pair in pairs:
-            self._reports.remove(pair)
+            self._reports[pair] -= 1
+            if not self._reports[pair]:
+                del self._reports[pair]
 
 
 class _Relay:
     """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval."""
 
-    def __init__(self, site: Site, link: Link, options: ProducerOptions) -> None:
+    def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions) -> None:
         assert options.outbox is not None
+        self.log = site.ledger.log(name, link.effects, is_transit=True)
         self._site = site
         self._link = link
         self._poll = options.outbox.poll
         self._timeout = options.timeout
         self._rows: deque[int] = deque()
-        self._parked: Event | None = None
+        self._added = Signal(site)
+        self._is_parked = False
         site.process(self._run())
         site.unfinished.append(lambda: bool(self._rows))
-        site.underway.append(lambda: [(message, effect) for message in self._rows for effect in link.effects])
 
     def add(self, message: int) -> None:
         """A row was written in the same transaction as the business data."""
-        self._rows.append(message)
-        if self._parked is not None:
-            parked, self._parked = self._parked, None
-            parked.succeed()
+        self._rows.append(self.log.store(message, self._site.now))
+        if self._is_parked:
+            self._is_parked = False
+            self._added.succeed()
 
     def _run(self) -> Process:
         site, rows = self._site, self._rows
         attempt = 0
         while True:
             if not rows:
-                self._parked = site.event()
-                yield self._parked
+                self._is_parked = True
+                yield self._added.rearm()
             yield site.at(self._next_poll(site.now))
             while rows:
-                accepted = yield from self._link.send(rows[0], attempt, self._timeout)
+                message = self.log.message_of(rows[0])
+                accepted = yield from self._link.send(message, attempt, self._timeout)
                 if not accepted:  # the row stays and is tried again at the next poll
                     attempt += 1
                     break
-                rows.popleft()
+                self.log.pass_on(rows.popleft(), site.now)
                 attempt = 0
 
     def _next_poll(self, now: float) -> float:

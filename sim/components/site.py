@@ -73,6 +73,10 @@ class Site(Environment):
         """Whether nothing is left that could change the ledger."""
         return not any(has_work() for has_work in self.unfinished)
 
+    def has_busy_workers(self) -> bool:
+        """Whether somebody still works on a message."""
+        return any(pool.is_working() for pool in self.pools)
+
     def run_to_the_end(self, horizon: float) -> None:
         """Run until nothing is left to do after the horizon, or until the limit.
 

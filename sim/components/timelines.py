@@ -155,16 +155,20 @@ class FaultPlan:
             if _is_whole_call(condition.fault, workers)
         ]
 
-    def windows(self, holders: Mapping[str, tuple[str, ...]], *, has_broker: bool) -> tuple[FaultWindow, ...]:
-        """What was active when, for the record.
+    def windows(
+        self, holders: Mapping[str, tuple[str, ...]], end: float, *, has_broker: bool
+    ) -> tuple[FaultWindow, ...]:
+        """What was active when, for the record; windows that begin after its end never happened.
 
         Args:
+            end: of the run, s.
             holders: name -> effects of every holder of copies.
             has_broker: whether the architecture has one.
         """
         found: list[FaultWindow] = []
         for name, fault in self._faults.items():
             timeline = self._windows[name] or Windows((), ())
+            begun = bisect_left(timeline.starts, end)
             hit = tuple(
                 holder
                 for holder, effects in holders.items()
@@ -176,8 +180,8 @@ class FaultPlan:
                     name=name,
                     kind=FaultKind(_kind(fault)),
                     target=fault.target,
-                    starts=np.array(timeline.starts),
-                    ends=np.array(timeline.ends),
+                    starts=np.array(timeline.starts[:begun]),
+                    ends=np.array(timeline.ends[:begun]),
                     is_scheduled=fault.is_scheduled,
                     components=hit,
                 )

@@ -123,7 +123,7 @@ class Subscription:
 
 
 class QueueSubscription:
-    """A subscription that pushes into a queue.
+    """A subscription that pushes into a queue; what waits for a queue that is full waits here.
 
     Args:
         site: where it stands.
@@ -141,30 +141,33 @@ class QueueSubscription:
         effect: Effect,
         queue: Callable[[int, float], bool],
     ) -> None:
+        self.log = site.ledger.log(f"{effect.name}_topic", (effect.number,), is_transit=True)
         self._site = site
-        self._effect = effect.number
         self._queue = queue
-        self._on_the_way: list[int] = []
+        self._held = 0
         self._subscription = Subscription(site, options, hop, (effect.name,), self._offer, self._give_up)
-        site.unfinished.append(lambda: bool(self._on_the_way))
-        site.underway.append(lambda: [(message, self._effect) for message in self._on_the_way])
+        site.unfinished.append(lambda: self._held > 0)
 
     def accept(self, message: int, now: float) -> bool:
         """The topic takes a message for this subscription and pushes it at once."""
-        del now
-        self._on_the_way.append(message)
-        self._subscription.push(message)
+        self._held += 1
+        self._subscription.push(self.log.store(message, now))
         return True
 
-    def _offer(self, message: int) -> bool:
-        is_stored = self._queue(message, self._site.now)
+    def _offer(self, copy: int) -> bool:
+        now = self._site.now
+        is_stored = self._queue(self.log.message_of(copy), now)
         if is_stored:
-            self._on_the_way.remove(message)
+            self.log.pass_on(copy, now)
+            self._held -= 1
         return is_stored
 
-    def _give_up(self, message: int) -> None:
-        self._on_the_way.remove(message)
-        self._site.ledger.never_stored((self._effect,), message, Outcome.DROPPED)
+    def _give_up(self, copy: int) -> None:
+        now = self._site.now
+        self.log.removed.append(now)
+        self.log.ended[copy] = now
+        self.log.fate[copy] = Outcome.DROPPED
+        self._held -= 1
 
 
 class Subscriber(Source[int]):

@@ -171,15 +171,20 @@ class Arrivals(Block):
         times = _invert(marks, knots, rates, cumulative)
         return times[times < horizon]
 
-    def mean_rate(self, horizon: float) -> float:
-        """Expected messages per second up to the horizon (bursts by their long-run share)."""
+    def expected(self, horizon: float) -> float:
+        """Expected number of messages in [0, horizon) (bursts by their long-run share)."""
         if self.trace:
-            return len(self.trace.times) / max(horizon, 1e-9)
+            return float(np.searchsorted(self.trace.times, horizon, side="left"))
         if self.bursts and self.rate is not None:
             quiet, burst = self.bursts.mean_quiet, self.bursts.mean_burst
-            return self.scale * (self.rate * quiet + self.bursts.rate * burst) / (quiet + burst)
+            return horizon * self.scale * (self.rate * quiet + self.bursts.rate * burst) / (quiet + burst)
         knots, rates = self._rate_function(Streams(0, 0), horizon)
-        return float(np.sum(np.diff(knots) * rates.mean(axis=1))) / horizon
+        ends = np.minimum(knots[1:], horizon)
+        lengths = np.maximum(ends - knots[:-1], 0.0)
+        slopes = np.divide(
+            rates[:, 1] - rates[:, 0], np.diff(knots), out=np.zeros(len(rates)), where=np.diff(knots) > 0
+        )
+        return float(np.sum(lengths * (rates[:, 0] + slopes * lengths / 2)))
 
     def _rate_function(self, streams: Streams, horizon: float) -> tuple[NDArray[Any], NDArray[Any]]:
         """The rate as straight pieces: knots (n+1,), rates at both ends of each piece (n, 2)."""

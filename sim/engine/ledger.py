@@ -44,12 +44,20 @@ class CopyLog:
         retaken: times at which returned copies were taken again.
         removed: times at which visible copies were removed without being taken.
         delay: seconds from acceptance until a copy is visible.
+        is_transit: whether copies only pass through, on their way to another holder (an outbox).
         partitions: partition of each message, for a stream.
         commits: (time, partition, committed offset) of each checkpoint, for a stream.
     """
 
     def __init__(
-        self, name: str, effects: tuple[int, ...], messages: int, *, pushed: bool = False, delay: float = 0.0
+        self,
+        name: str,
+        effects: tuple[int, ...],
+        messages: int,
+        *,
+        pushed: bool = False,
+        delay: float = 0.0,
+        is_transit: bool = False,
     ) -> None:
         self.name = name
         self.effects = effects
@@ -65,6 +73,7 @@ class CopyLog:
         self.retaken = array("d")
         self.removed = array("d")
         self.delay = delay
+        self.is_transit = is_transit
         self.partitions: NDArray[Any] | None = None
         self.commits: list[tuple[float, int, int]] = []
 
@@ -83,6 +92,11 @@ class CopyLog:
         self.fate.append(_NO_FATE)
         self.deliveries.append(0)
         return copy
+
+    def pass_on(self, copy: int, now: float) -> None:
+        """A copy in transit reaches the next holder."""
+        self.taken[copy] = self.ended[copy] = now
+        self.fate[copy] = Outcome.APPLIED
 
     def message_of(self, copy: int) -> int:
         """The message that a copy is of."""
@@ -116,11 +130,18 @@ class Ledger:
         self.logs: list[CopyLog] = []
 
     def log(
-        self, name: str, effects: tuple[int, ...], *, pushed: bool = False, delay: float = 0.0
+        self,
+        name: str,
+        effects: tuple[int, ...],
+        *,
+        pushed: bool = False,
+        delay: float = 0.0,
+        is_transit: bool = False,
     ) -> CopyLog:
         """Open the log of a holder of copies."""
         assert all(other.name != name for other in self.logs), f"two components are called {name}"
-        log = CopyLog(name, effects, len(self.published), pushed=pushed, delay=delay)
+        count = len(self.published)
+        log = CopyLog(name, effects, count, pushed=pushed, delay=delay, is_transit=is_transit)
         self.logs.append(log)
         return log
 
@@ -142,11 +163,11 @@ class Ledger:
             return Status.SUCCEEDED
         logs = [log for log in self.logs if log.accepted[message] <= at]
         open_effects = {effect for log in logs if not log.ended[message] <= at for effect in log.effects}
-        begun = any(done) or any(log.taken[message] <= at for log in logs)
+        begun = any(done) or any(log.taken[message] <= at for log in logs if not log.is_transit)
         for effect, applied in enumerate(done):
             if applied or effect in open_effects:
                 continue
-            ended = any(effect in log.effects for log in logs)
+            ended = any(effect in log.effects for log in logs if not log.is_transit)
             if ended or self.unstored[effect][message] != _NO_FATE:
                 return Status.FAILED
         return Status.RUNNING if begun else Status.PENDING
@@ -177,8 +198,9 @@ class Ledger:
         fate = np.frombuffer(self.unstored[number], dtype=np.uint8).copy()
         live = held.copy()
         for item in carriers:
-            np.fmin.at(first_delivered, item.message, item.taken if item.pushed is None else item.pushed)
-            np.add.at(deliveries, item.message, item.deliveries)
+            if not item.is_transit:
+                np.fmin.at(first_delivered, item.message, item.taken if item.pushed is None else item.pushed)
+                np.add.at(deliveries, item.message, item.deliveries)
             given_up = item.fate != Outcome.APPLIED
             np.minimum.at(fate, item.message[given_up], item.fate[given_up])
             live[item.message[np.isfinite(item.accepted) & np.isnan(item.ended)]] = True
@@ -237,6 +259,7 @@ class Copies:
     retaken: NDArray[Any]
     removed: NDArray[Any]
     delay: float
+    is_transit: bool = False
     partition: NDArray[Any] | None = None
     commits: NDArray[Any] | None = None
 
@@ -257,6 +280,7 @@ class Copies:
             retaken=np.sort(np.array(log.retaken)),
             removed=np.sort(np.array(log.removed)),
             delay=log.delay,
+            is_transit=log.is_transit,
             partition=log.partitions,
             commits=None if log.partitions is None else np.array(log.commits, dtype=float).reshape(-1, 3),
         )

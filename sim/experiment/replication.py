@@ -11,6 +11,7 @@ from sim.engine.distributions import TraceColumn
 from sim.engine.ledger import Record
 from sim.engine.streams import Streams
 from sim.scenario.model import Scenario
+from sim.vocabulary import Outcome
 
 
 def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
@@ -43,7 +44,8 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
 def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
     ledger = site.ledger
     pairs, copies = ledger.close(pair for underway in site.underway for pair in underway())
-    is_censored = not site.is_settled()
+    is_pending = any(bool(np.any(pair.outcome == Outcome.PENDING)) for pair in pairs)
+    is_censored = is_pending or site.has_busy_workers()
     reply_time = np.array(ledger.reply_time)
     last = [reply_time, *(pair.first_applied for pair in pairs)]
     last += [column for item in copies for column in (item.ended, item.returned, item.retaken)]
@@ -61,7 +63,7 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
         pairs=pairs,
         copies=copies,
         pools=tuple(pool.use() for pool in site.pools),
-        faults=site.faults.windows(holders, has_broker=site.has_broker),
+        faults=site.faults.windows(holders, end, has_broker=site.has_broker),
         warmup=scenario.warmup,
         horizon=scenario.horizon,
         end=end,

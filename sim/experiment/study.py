@@ -126,8 +126,7 @@ def run_study(
 
 def expected_messages(scenario: Scenario) -> float:
     """Messages that one run is expected to have."""
-    arrivals = scenario.workload.arrivals
-    return arrivals.mean_rate(scenario.horizon) * scenario.horizon + scenario.workload.backlog
+    return scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
 
 
 def _processes(scenario: Scenario) -> int:
@@ -183,13 +182,15 @@ def _manifest(scenario: Scenario, runs: list[Run]) -> dict[str, Any]:
         "scenario_sha256": scenario.sha256,
         "seed": scenario.seed,
         "replications": scenario.replications,
-        "messages_expected": round(expected_messages(scenario)),
+        "messages_per_run": _mean_offered(runs),
         "horizon": scenario.horizon,
         "warmup": scenario.warmup,
         "baseline": scenario.baseline,
         "effects": list(scenario.effects),
         "architectures": architectures,
-        "faults": [fault for name in scenario.faults for fault in _fault(name, first)],
+        "faults": [
+            fault for name, each in scenario.faults.items() for fault in _fault(name, each.only, first)
+        ],
         "censored": [
             {"architecture": run.architecture, "replication": run.replication}
             for run in runs
@@ -203,7 +204,12 @@ def _manifest(scenario: Scenario, runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def _fault(name: str, first: dict[str, Run]) -> list[dict[str, Any]]:
+def _mean_offered(runs: list[Run]) -> float:
+    offered = [run.metrics["offered", ""] for run in runs]
+    return sum(offered) / len(offered)
+
+
+def _fault(name: str, only: tuple[str, ...] | None, first: dict[str, Run]) -> list[dict[str, Any]]:
     """One fault: its windows in replication 0, and the components that it touches per architecture."""
     found = {run.architecture: fault for run in first.values() for fault in run.faults if fault.name == name}
     if not found:  # it hits none of the architectures
@@ -218,6 +224,7 @@ def _fault(name: str, first: dict[str, Run]) -> list[dict[str, Any]]:
         "kind": any_fault.kind,
         "target": any_fault.target,
         "scheduled": any_fault.is_scheduled,
+        "only": None if only is None else list(only),
         "windows": windows,
         "applies": {architecture: list(fault.components) or None for architecture, fault in found.items()},
     }

@@ -119,7 +119,7 @@ def name_faults(ax: Axes, data: StudyData, *, points: float) -> int:
 
 def without(missing: list[str]) -> str:
     """A remark on faults that do not apply; empty when all do."""
-    return f"{numbers.NOTHING} {', '.join(missing)}: no such part here" if missing else ""
+    return f"{numbers.NOTHING} {', '.join(missing)}: not here" if missing else ""
 
 
 def round_duration(seconds: float, _: object = None) -> str:
@@ -139,6 +139,11 @@ def note(ax: Axes, *texts: str) -> None:
 def is_censored(data: StudyData, architecture: str) -> bool:
     """Whether any run of the architecture was cut off."""
     return any(entry["architecture"] == architecture for entry in data.manifest.get("censored", []))
+
+
+def titled(data: StudyData, architecture: str) -> str:
+    """The architecture's name, marked where a run of it was cut off."""
+    return f"{architecture} (cut off)" if is_censored(data, architecture) else architecture
 
 
 def _scheduled(data: StudyData) -> list[dict[str, Any]]:

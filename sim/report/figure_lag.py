@@ -55,6 +55,8 @@ def _panels(data: StudyData, listed: list[str], axes: np.ndarray) -> None:
         styles = style.components(components, data.manifest.get("effects", []))
         for component in components:
             own = mine[mine["component"] == component]
+            if len(components) > 1 and not (own["age"].max() > 0 or own["backlog"].max() > 0):
+                continue  # nothing ever stayed there
             _draw(age, _spread(own, "age"), component, styles[component])
             _draw(backlog, _spread(own, "backlog"), component, styles[component])
         for ax in (age, backlog):

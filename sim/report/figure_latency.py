@@ -72,8 +72,11 @@ def _draw(ax: Axes, data: StudyData, values: Values, effect: str, *, dashed: boo
         done = np.sort(delay[np.isfinite(delay)])
         line: dict[str, Any] = {**styles[name], **({"linestyle": (0, (2, 1))} if dashed else {})}
         label = f"{name} {effect}" if dashed else name
-        if len(done) < len(delay):
-            label += f" ({numbers.percent(1 - len(done) / len(delay))} never)"
+        is_pending = (pairs["outcome"] == "pending").to_numpy()
+        never, waiting = np.mean(~np.isfinite(delay) & ~is_pending), np.mean(is_pending)
+        shares = [(never, "never"), (waiting, "still waiting when cut off")]
+        told = ", ".join(f"{numbers.percent(share)} {word}" for share, word in shares if share > 0)
+        label += f" ({told})" if told else ""
         ax.plot(*_tail(done), label=label, linewidth=width, alpha=0.85, solid_joinstyle="round", **line)
         for metric, share in _DOTS:
             found = values.means.get((name, metric, effect))

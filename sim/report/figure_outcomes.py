@@ -121,7 +121,7 @@ def _bars(ax: Axes, end: float, title: str, label: str) -> None:
 
 
 def _architectures(ax: Axes, values: Values) -> None:
-    ax.set_yticks(range(len(values.names)), values.names)
+    ax.set_yticks(range(len(values.names)), [parts.titled(values.data, name) for name in values.names])
     ax.set_ylim(len(values.names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False)

@@ -58,7 +58,7 @@ def throughput(data: StudyData, ax: Any = None) -> Any:
             parts.note(panel, parts.without(missing))
             is_above = number < axes.shape[-1] or axes.ndim == 1
             lines = parts.name_faults(panel, data, points=280) if is_above else 0
-            panel.set_title(name, pad=4 + 10 * lines)
+            panel.set_title(parts.titled(data, name), pad=4 + 10 * lines)
             panel.label_outer()
         for panel in axes.ravel()[len(listed) :]:
             panel.set_visible(False)

@@ -105,7 +105,7 @@ class Results:
             f"{len(manifest['architectures'])} architectures × {replications} replication"
             + ("s" if replications != 1 else ""),
             "same storm",
-            f"{manifest['messages_expected']:,} messages each",
+            f"{manifest['messages_per_run']:,.0f} messages each",
             f"{manifest['wall_time_s']:.0f} s",
         ]
         return f"{self.name}   {', '.join(parts)}"

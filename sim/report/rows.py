@@ -253,10 +253,15 @@ def _unfaulted(data: StudyData) -> list[str]:
     found: list[str] = []
     for fault in data.manifest.get("faults", []):
         applies = fault.get("applies") or {}
-        spared = [name for name in names(data) if applies.get(name) is None]
+        only = fault.get("only")
+        if only:
+            found.append(f"{fault['name']} is restricted to {', '.join(only)}.")
+        spared = [name for name in names(data) if applies.get(name) is None and name in (only or names(data))]
         if spared:
             target = fault.get("target", "")
             found.append(f"{fault['name']} hits nothing in {', '.join(spared)}: no such part as {target}.")
+        elif fault.get("scheduled") and not fault.get("windows"):
+            found.append(f"{fault['name']} never happened: every run had ended before it.")
     return found
 
 

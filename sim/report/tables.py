@@ -30,12 +30,15 @@ def comparison_table(data: StudyData, metrics: Sequence[str] | None = None) -> T
     """
     found = rows(data, metrics)
     baseline = data.manifest.get("baseline")
+    cut_off = {entry["architecture"] for entry in data.manifest.get("censored", [])}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="bold")
     table.add_column("")
     for name in names(data):
         heading = Text(name, overflow="fold")
         if name == baseline:
             heading.append("\nbaseline", style="dim not bold")
+        if name in cut_off:
+            heading.append("\ncut off", style="yellow not bold")
         table.add_column(heading, justify="right", vertical="top")
     for row in found:
         table.add_row(Text(row.label), *(_text(cell) for cell in row.cells))

@@ -22,6 +22,7 @@ from sim.vocabulary import METRICS, Problem, Role
 _ROLES_OF: dict[Any, tuple[Role, ...]] = {
     fault.model_fields["kind"].default: fault.roles for fault in FAULT_TYPES
 }
+_MOST_WINDOWS = 1_000_000
 _SECTIONS = ("workload", "effects", "architectures", "faults")
 _INSIDE = (*get_args(RandomQuantity), PartOf)
 """Models whose fields no file names."""
@@ -131,6 +132,13 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
         if source is not None and not np.isfinite(source.times).all():
             mark = place(tree, ("workload", "arrivals", key, "time"), default)[1]
             yield mark.problem(f"{Path(source.file).name} has times that are no finite numbers")
+    for name, fault in scenario.faults.items():
+        mark = place(tree, ("faults", name), default)[0]
+        cycle = UNLIMITED if fault.mean_up is None else fault.mean_up + (fault.mean_down or 0.0)
+        if min(cycle, fault.every or UNLIMITED) * _MOST_WINDOWS < scenario.limit:
+            yield mark.problem(
+                f"the fault comes back more than {_MOST_WINDOWS:,} times before the run is cut off"
+            )
     yield from _trace_columns(tree, scenario, default)
     for name in scenario.architectures:
         yield from _endless_retries(tree, scenario, name, default)

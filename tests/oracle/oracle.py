@@ -175,6 +175,8 @@ class Run:
     def applied(self, message, effect, attempt, delivery):
         """An effect happened."""
         pair = self.result.pairs[message, effect]
+        if self.options.idempotent and pair.applications:
+            return
         pair.applications += 1
         if pair.applications == 1:
             pair.first_applied = self.clock.now

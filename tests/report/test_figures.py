@@ -87,7 +87,7 @@ def test_faults_are_shaded_and_named(study):
     texts = [[text.get_text() for text in ax.texts] for ax in axes[:, 0]]
     assert "outage" in texts[0]
     assert "outage" not in texts[1]
-    assert any("outage: no such part here" in text for text in texts[2])
+    assert any("outage: not here" in text for text in texts[2])
     assert [len(ax.patches) for ax in axes[:, 0]] == [1, 1, 0]
 
 
