@@ -89,7 +89,7 @@ class Worker:
         undisturbed_until: no outage begins before this time; already past while one is on.
         arrival: what it waits for while its source has nothing.
         is_parked: whether it waits for that.
-        busy_from: when the work under way began; infinity while there is none.
+        busy_from: when the work under way began; infinity for a pause between two attempts.
         is_away: whether it sits out an outage.
         passed: how many outages, from the first, lie behind it.
     """
@@ -294,7 +294,8 @@ class Pool(Generic[Item]):
     def _count_unfinished(self) -> None:
         """Of work that the end of the run cuts off, what was done until then counts as busy."""
         for worker in self.workers:
-            self._count_busy(worker.busy_from, self._site.now)
+            if not (worker.is_parked or worker.is_away):
+                self._count_busy(worker.busy_from, self._site.now)
 
     def is_working(self) -> bool:
         """Whether a worker holds a message."""
@@ -332,8 +333,7 @@ class Pool(Generic[Item]):
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
-                    duration, attempt = effect.begin(message, now)
-                    is_repeated = effect.attempts[message] > 1
+                    duration, attempt, number = effect.begin(message, now)
                     end = now + duration / speed
                     if (
                         self._is_plain
@@ -343,20 +343,21 @@ class Pool(Generic[Item]):
                         if end > now:  # what _perform does, where nothing can interfere
                             worker.busy_from = now
                             yield Alarm(site, end)
-                            worker.busy_from = UNLIMITED
                             if now >= low and end <= high:
                                 self.busy += end - now
                             else:
                                 self._count_busy(now, end)
                             now = end
                         if attempt is not FAILS and not (idempotent and effect.applications[message]):
-                            effect.apply(message, now, is_repeated or source.is_late(item))
+                            effect.apply(message, now, number > 0 or source.is_late(item))
                         if attempt is SUCCEEDS:
                             continue
                         work = FAILED
                     else:
                         is_late = source.is_late(item)
-                        work = yield from self._perform(worker, effect, message, duration, attempt, is_late)
+                        work = yield from self._perform(
+                            worker, effect, message, (duration, attempt, number), is_late
+                        )
                         now = site.now
                         if work is DONE:
                             continue
@@ -375,7 +376,7 @@ class Pool(Generic[Item]):
                     break
 
     def _perform(
-        self, worker: Worker, effect: Effect, message: int, duration: float, attempt: Attempt, is_late: bool
+        self, worker: Worker, effect: Effect, message: int, begun: tuple[float, Attempt, int], is_late: bool
     ) -> Generator[Event, Any, Work]:
         """One effect of one message, with all that can happen to its worker meanwhile.
 
@@ -383,13 +384,12 @@ class Pool(Generic[Item]):
             worker: who does it.
             effect: what is done.
             message: for which message.
-            duration: of the attempt that has just begun, at normal speed, s.
-            attempt: how that attempt ends.
+            begun: the attempt that has just begun, see :meth:`~sim.components.effect.Effect.begin`.
             is_late: whether the message had been delivered before.
         """
         site = self._site
+        duration, attempt, number = begun
         while True:
-            number = effect.attempts[message] - 1
             duration /= worker.speed
             for condition in self._slow[effect]:
                 if condition.hits(message, number, site.now):
@@ -414,7 +414,7 @@ class Pool(Generic[Item]):
                 return CRASHED
             if self._idempotent and effect.applications[message]:
                 return DONE  # another worker was faster
-            duration, attempt = effect.begin(message, site.now)
+            duration, attempt, number = effect.begin(message, site.now)
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
@@ -436,10 +436,8 @@ class Pool(Generic[Item]):
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
-        if is_busy:
-            worker.busy_from = start
+        worker.busy_from = start if is_busy else UNLIMITED
         yield site.at(end)
-        worker.busy_from = UNLIMITED
         if is_busy:
             self._count_busy(start, end)
         return False

@@ -82,15 +82,15 @@ class Effect:
         self._rejects += conditions
         self._can_fail = self._can_fail or bool(conditions)
 
-    def begin(self, message: int, now: float) -> tuple[float, Attempt]:
-        """Start an attempt: how long it takes at normal speed, s, and how it ends."""
+    def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
+        """Start an attempt: how long it takes at normal speed, s, how it ends, and its number from 0."""
         attempt = self.attempts[message]
         self.attempts[message] = attempt + 1
         if not self._can_fail:
-            return self._service(message, attempt), SUCCEEDS
+            return self._service(message, attempt), SUCCEEDS, attempt
         for condition in self._rejects:
             if condition.hits(message, attempt, now):
-                return 0.0, FAILS
+                return 0.0, FAILS, attempt
         duration, outcome = self._service(message, attempt), SUCCEEDS
         for condition in self._others:
             if condition.hits(message, attempt, now):
@@ -101,11 +101,11 @@ class Effect:
                     duration += fault.by
                 elif isinstance(fault, Loss) and outcome is not FAILS:
                     outcome = FAILS if fault.leg == "request" else SEEMS_TO_FAIL
-        if (self._fails is not None and self._fails(message, attempt) < self._failure) or (
-            self._poisons is not None and self._poisons(message) < self._poison
+        if (self._fails is not None and self._fails.value(message, attempt) < self._failure) or (
+            self._poisons is not None and self._poisons.value(message) < self._poison
         ):
             outcome = FAILS
-        return duration, outcome
+        return duration, outcome, attempt
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
@@ -126,12 +126,12 @@ class Effect:
             value = service.value
             normal = lambda message, attempt: value  # noqa: ARG005, E731
         else:
-            normal = site.streams.attached(service.sample, "service", self.name)
+            normal = site.streams.attached(service.sample, "service", self.name).value
         if options.long is None:
             return normal
-        share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
+        share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name).value
         assert not isinstance(options.long.service, TraceColumn)
-        longer = site.streams.attached(options.long.service.sample, "long service", self.name)
+        longer = site.streams.attached(options.long.service.sample, "long service", self.name).value
 
         def either(message: int, attempt: int) -> float:
             return longer(message, attempt) if chosen(message) < share else normal(message, attempt)

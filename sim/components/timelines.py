@@ -71,12 +71,12 @@ class Condition:
         """Whether it hits this attempt, made now."""
         if self.windows is not None and not self.windows.covers(now):
             return False
-        return self._draws is None or self._draws(message, attempt) < self._probability
+        return self._draws is None or self._draws.value(message, attempt) < self._probability
 
     def fraction(self, message: int, attempt: int) -> float:
         """Of an attempt that it hits: an even draw in [0, 1)."""
         assert self._draws is not None
-        return self._draws(message, attempt) / self._probability
+        return self._draws.value(message, attempt) / self._probability
 
 
 class FaultPlan:

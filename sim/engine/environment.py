@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL, PENDING, Event
+from simpy.events import NORMAL, PENDING, URGENT, Event
 
 Process = Generator[Event, Any, None]
 """A SimPy process of this project: yields events, returns nothing."""
@@ -49,15 +49,18 @@ class Environment(simpy.Environment):
         The same loop as :meth:`simpy.Environment.run` and ``step``, without a call per event.
         """
         queue = self._queue
-        while queue and queue[0][0] < time:
+        end = Event(self)
+        heappush(queue, (time, URGENT, next(self._eid), end))
+        while True:
             self._now, _, _, event = heappop(queue)
-            callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
+            if event is end:
+                return
+            callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             event.callbacks = None  # pyright: ignore[reportAttributeAccessIssue]
             for callback in callbacks:
                 callback(event)
             if not event._ok:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
                 raise event._value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        self._now = time
 
     def jump(self, time: float) -> bool:
         """Go to a time at once if nothing else happens until then; else False, and nothing has changed.

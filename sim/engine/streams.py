@@ -67,7 +67,7 @@ class AttachedDraws:
         self._first: list[float] = []
         self._first_block = -1
 
-    def __call__(self, message: int, attempt: int = 0) -> float:
+    def value(self, message: int, attempt: int = 0) -> float:
         """The value of a message at an attempt, both counted from 0."""
         if not attempt:
             block = message >> 13

@@ -254,11 +254,14 @@ def draws_of(scenario, streams):
         normal = sampled(streams, effect.service, "service", name)
         if effect.long is not None:
             longer = sampled(streams, effect.long.service, "long service", name)
-            chosen = streams.attached(uniform, "long", name)
+            chosen = streams.attached(uniform, "long", name).value
             services[name] = functools.partial(either, chosen, effect.long.share, longer, normal)
         else:
             services[name] = normal
-        fails, poisons = streams.attached(uniform, "success", name), streams.attached(uniform, "poison", name)
+        fails, poisons = (
+            streams.attached(uniform, "success", name).value,
+            streams.attached(uniform, "poison", name).value,
+        )
         failures[name] = functools.partial(fails_or_poisons, fails, effect.failure, poisons, effect.poison)
     return (
         lambda effect, message, attempt: services[effect](message, attempt),
@@ -270,7 +273,7 @@ def sampled(streams, quantity, purpose, name):
     """Draws of a random quantity by message and attempt."""
     if isinstance(quantity, Constant):
         return lambda _message, _attempt: quantity.value
-    return streams.attached(quantity.sample, purpose, name)
+    return streams.attached(quantity.sample, purpose, name).value
 
 
 def either(chosen, share, longer, normal, message, attempt):
