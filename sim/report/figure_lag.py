@@ -51,12 +51,10 @@ def _panels(data: StudyData, listed: list[str], axes: np.ndarray) -> None:
     for row, name in enumerate(listed):
         mine = series[series["architecture"] == name]
         age, backlog = axes[row]
-        components = list(dict.fromkeys(mine["component"]))
+        components = _worth_drawing(mine)
         styles = style.components(components, data.manifest.get("effects", []))
         for component in components:
             own = mine[mine["component"] == component]
-            if len(components) > 1 and not (own["age"].max() > 0 or own["backlog"].max() > 0):
-                continue  # nothing ever stayed there
             _draw(age, _spread(own, "age"), component, styles[component])
             _draw(backlog, _spread(own, "backlog"), component, styles[component])
         for ax in (age, backlog):
@@ -74,6 +72,13 @@ def _panels(data: StudyData, listed: list[str], axes: np.ndarray) -> None:
             backlog.legend(loc="best", borderaxespad=0.2, handlelength=1.6, labelspacing=0.2)
         lines = max(parts.name_faults(ax, data, points=280) for ax in (age, backlog)) if row == 0 else 0
         age.set_title(name, pad=4 + 10 * lines)
+
+
+def _worth_drawing(series: Any) -> list[str]:
+    """The components in which something ever stayed; all of them where there is none."""
+    peaks = series.groupby("component", observed=True)[["age", "backlog"]].max().max(axis=1)
+    components = list(dict.fromkeys(series["component"]))
+    return [name for name in components if peaks[name] > 0] or components
 
 
 def _draw(ax: Axes, series: tuple[np.ndarray, ...], component: str, line: dict[str, Any]) -> None:
