@@ -108,4 +108,4 @@ class Scenario(Block):
     @property
     def slug(self) -> str:
         """The name as a folder."""
-        return re.sub(r"[^a-z0-9]+", "_", self.name.lower()).strip("_") or "scenario"
+        return re.sub(r"\W+", "_", self.name.lower()).strip("_") or "scenario"

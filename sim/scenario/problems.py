@@ -116,6 +116,8 @@ def _wrong_choice(value: Any, by_kind: dict[str, list[str]]) -> str:
 
 
 def _told(kind: str, message: str, context: dict[str, Any], value: Any) -> str:
+    if kind == "too_short":
+        return f"the list needs at least {context['min_length']} item"
     if kind == "value_error":
         return str(context["error"])
     if kind in ("literal_error", "union_tag_invalid"):
