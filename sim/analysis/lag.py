@@ -20,7 +20,7 @@ from sim.analysis.levels import Level
 from sim.vocabulary import LAG_COLUMNS
 
 if TYPE_CHECKING:
-    from sim.engine.ledger import Copies, FaultWindow, Record
+    from sim.engine.record import Copies, FaultWindow, Record
 
 Values = dict[tuple[str, str], float]
 """Values by (metric, scope)."""

@@ -10,7 +10,7 @@ from sim.analysis.throughput import throughput, utilization
 from sim.vocabulary import METRICS
 
 if TYPE_CHECKING:
-    from sim.engine.ledger import Record
+    from sim.engine.record import Record
 
 
 def measure(record: Record) -> dict[tuple[str, str], float]:

@@ -14,7 +14,7 @@ from sim.analysis import window
 from sim.vocabulary import MessageOutcome, Outcome, Reply
 
 if TYPE_CHECKING:
-    from sim.engine.ledger import Copies, Pairs, Record
+    from sim.engine.record import Copies, Pairs, Record
 
 Values = dict[tuple[str, str], float]
 """Values by (metric, scope)."""

@@ -14,7 +14,7 @@ from sim.analysis import window
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.engine.ledger import Record
+    from sim.engine.record import Record
 
 
 def throughput(record: Record) -> dict[tuple[str, str], float]:

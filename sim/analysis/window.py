@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from sim.engine.ledger import Record
+    from sim.engine.record import Record
 
 
 def published_inside(record: Record) -> np.ndarray:

@@ -20,10 +20,11 @@ from typing import Annotated, Any
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sim.components.consumer import Source, StreamConsumers, Worker
+from sim.components.consumer import StreamConsumers
 from sim.components.faults import Down
 from sim.components.site import Site
 from sim.components.timelines import Outage, Windows
+from sim.components.worker import Source, Worker
 from sim.engine.environment import Process
 from sim.engine.quantities import UNLIMITED, Block, Count, DurationOrUnlimited
 from sim.vocabulary import Outcome, Role

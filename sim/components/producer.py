@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from simpy.events import Event
 
-from sim.components.faults import Crash, Down
+from sim.components.api import ApiFaults
+from sim.components.faults import Down
 from sim.components.link import Link
 from sim.components.site import Site
-from sim.components.timelines import Condition
 from sim.engine.environment import Alarm, Process, Signal
 from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
-from sim.vocabulary import Outcome, Reply, Role, Status
+from sim.vocabulary import Outcome, Reply, Status
 
 _OK = Reply.OK  # looking up a member of an enum costs as much as two calls
 _TOLERANCE = 1e-9  # s; a retry that falls due exactly at the end of retry_for is made
@@ -65,40 +65,6 @@ class ProducerOptions(Block):
     """When the caller is told that all is well: all writes accepted, or the first one."""
     outbox: Annotated[Outbox | None, BeforeValidator(_outbox)] = None
     """Whether messages go through a transactional outbox."""
-
-
-class ApiFaults:
-    """When the API server is away, and when it dies between two steps of a request."""
-
-    def __init__(self, site: Site) -> None:
-        away = site.faults.conditions(Role.API, ("api",), Down, Crash)
-        self._timed = [each for each in away if each.windows is not None]
-        self._chances = [each for each in away if each.windows is None]
-        self._interrupting = [
-            each
-            for each in self._timed
-            if isinstance(each.fault, Crash)
-            or (isinstance(each.fault, Down) and each.fault.in_hand != "finish")
-        ]
-        self.is_quiet = not away
-
-    def is_away(self, now: float) -> bool:
-        """Whether a request finds nobody."""
-        return any(each.windows is not None and each.windows.covers(now) for each in self._timed)
-
-    def dies_after(self, message: int, steps: int) -> int:
-        """After how many of the steps of a request the server dies; 0: it does not."""
-        for chance in self._chances:
-            if steps > 1 and chance.hits(message, 0, 0.0):
-                return 1 + int(chance.fraction(message, 0) * (steps - 1))
-        return 0
-
-    def interruption(self, since: float, now: float) -> Condition | None:
-        """What has interrupted a request in (since, now]."""
-        for each in self._interrupting:
-            if each.windows is not None and each.windows.has_start_in(since, now):
-                return each
-        return None
 
 
 class Producer:

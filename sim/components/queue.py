@@ -17,9 +17,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sim.components.consumer import QueueConsumers, Source, Worker
+from sim.components.consumer import QueueConsumers
 from sim.components.faults import Down
 from sim.components.site import Site
+from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine, Process
 from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
 from sim.vocabulary import Outcome, Role

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from sim.components.consumer import Pool, PoolOptions, Source, Worker
-from sim.components.producer import ApiFaults, CallerOptions
+from sim.components.api import ApiFaults
+from sim.components.consumer import Pool, PoolOptions
+from sim.components.producer import CallerOptions
 from sim.components.site import Site
 from sim.components.timelines import Outage
+from sim.components.worker import Source, Worker
 from sim.engine.environment import Process
 from sim.vocabulary import Outcome, Reply
 

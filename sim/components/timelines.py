@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
-from sim.engine.ledger import FaultWindow
+from sim.engine.record import FaultWindow
 from sim.engine.streams import AttachedDraws, Streams, uniform
 from sim.vocabulary import FaultKind, Role
 

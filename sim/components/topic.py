@@ -15,11 +15,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sim.components.consumer import Pool, PushConsumers, Source, Worker
+from sim.components.consumer import Pool, PushConsumers
 from sim.components.effect import Effect
 from sim.components.faults import Down
 from sim.components.site import Site
 from sim.components.timelines import Outage
+from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine
 from sim.engine.quantities import UNLIMITED, Block, Count, CountOrUnlimited, Duration
 from sim.vocabulary import Outcome, Role

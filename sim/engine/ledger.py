@@ -1,28 +1,25 @@
 """The ledger: what became of every message, in columns.
 
 While a run goes on, components write into a :class:`CopyLog` (one per holder of copies) and the
-:class:`Ledger` (replies and effects). :meth:`Ledger.close` freezes both into a :class:`Record`, from which
-everything that is ever reported is computed. Times are seconds, NaN where something never happened.
-
-Nothing here knows SimPy or an architecture: a record can be read without the model.
+:class:`Ledger` (replies and effects). :meth:`Ledger.close` freezes both for the
+:class:`~sim.engine.record.Record`. Times are seconds, NaN where something never happened. Nothing here knows
+SimPy or an architecture.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.vocabulary import MessageOutcome, Outcome, Reply, Status
+from sim.engine.record import NO_FATE, Copies, Pairs
+from sim.vocabulary import Outcome, Reply, Status
 
 _NAN = math.nan
-_NO_FATE = 255
 
 
 class CopyLog:
@@ -66,7 +63,7 @@ class CopyLog:
         self.taken = array("d", [_NAN]) * messages
         self.pushed = array("d", [_NAN]) * messages if pushed else None
         self.ended = array("d", [_NAN]) * messages
-        self.fate = bytearray([_NO_FATE]) * messages
+        self.fate = bytearray([NO_FATE]) * messages
         self.deliveries = array("I", [0]) * messages
         self.extra: list[int] = []
         self.returned = array("d")
@@ -89,7 +86,7 @@ class CopyLog:
         if self.pushed is not None:
             self.pushed.append(_NAN)
         self.accepted[copy] = now
-        self.fate.append(_NO_FATE)
+        self.fate.append(NO_FATE)
         self.deliveries.append(0)
         return copy
 
@@ -124,7 +121,7 @@ class Ledger:
         self.first_applied = [array("d", [_NAN]) * count for _ in effects]
         self.applications = [array("I", [0]) * count for _ in effects]
         self.late = [bytearray(count) for _ in effects]
-        self.unstored = [bytearray([_NO_FATE]) * count for _ in effects]
+        self.unstored = [bytearray([NO_FATE]) * count for _ in effects]
         self.reply = bytearray(count)
         self.reply_time = array("d", [_NAN]) * count
         self.logs: list[CopyLog] = []
@@ -168,7 +165,7 @@ class Ledger:
             if applied or effect in open_effects:
                 continue
             ended = any(effect in log.effects for log in logs if not log.is_transit)
-            if ended or self.unstored[effect][message] != _NO_FATE:
+            if ended or self.unstored[effect][message] != NO_FATE:
                 return Status.FAILED
         return Status.RUNNING if begun else Status.PENDING
 
@@ -178,7 +175,7 @@ class Ledger:
         Args:
             underway: (message, effect) of pairs that a producer or an outbox still holds.
         """
-        copies = tuple(Copies.of(log, self.effects) for log in self.logs)
+        copies = tuple(_frozen(log, self.effects) for log in self.logs)
         held = [np.zeros(len(self.published), dtype=bool) for _ in self.effects]
         for message, effect in underway:
             held[effect][message] = True
@@ -204,7 +201,7 @@ class Ledger:
             given_up = item.fate != Outcome.APPLIED
             np.minimum.at(fate, item.message[given_up], item.fate[given_up])
             live[item.message[np.isfinite(item.accepted) & np.isnan(item.ended)]] = True
-        unheard = (fate == _NO_FATE) & ~live  # an effect whose forerunner was never complete
+        unheard = (fate == NO_FATE) & ~live  # an effect whose forerunner was never complete
         applications = np.array(self.applications[number])
         outcome = fate
         outcome[unheard] = Outcome.DROPPED
@@ -225,210 +222,22 @@ class Ledger:
         )
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """One effect's side of the ledger; every column has shape (messages,)."""
-
-    effect: str
-    first_delivered: NDArray[Any]
-    first_applied: NDArray[Any]
-    deliveries: NDArray[Any]
-    applications: NDArray[Any]
-    late: NDArray[Any]
-    outcome: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Copies:
-    """A closed :class:`CopyLog`; the columns from ``message`` to ``deliveries`` have shape (copies,).
-
-    ``accepted`` is NaN where the holder never had a copy of that message. ``commits`` has shape (n, 3) with
-    the columns time, partition and offset, and is None for anything but a consumer group.
-    """
-
-    name: str
-    effects: tuple[str, ...]
-    message: NDArray[Any]
-    accepted: NDArray[Any]
-    taken: NDArray[Any]
-    pushed: NDArray[Any] | None
-    ended: NDArray[Any]
-    fate: NDArray[Any]
-    deliveries: NDArray[Any]
-    returned: NDArray[Any]
-    retaken: NDArray[Any]
-    removed: NDArray[Any]
-    delay: float
-    is_transit: bool = False
-    partition: NDArray[Any] | None = None
-    commits: NDArray[Any] | None = None
-
-    @classmethod
-    def of(cls, log: CopyLog, effects: tuple[str, ...]) -> Copies:
-        """Freeze a log."""
-        return cls(
-            name=log.name,
-            effects=tuple(effects[number] for number in log.effects),
-            message=np.concatenate((np.arange(log.messages), np.array(log.extra, dtype=np.int64))),
-            accepted=np.array(log.accepted),
-            taken=np.array(log.taken),
-            pushed=None if log.pushed is None else np.array(log.pushed),
-            ended=np.array(log.ended),
-            fate=np.frombuffer(log.fate, dtype=np.uint8).copy(),
-            deliveries=np.array(log.deliveries),
-            returned=np.sort(np.array(log.returned)),
-            retaken=np.sort(np.array(log.retaken)),
-            removed=np.sort(np.array(log.removed)),
-            delay=log.delay,
-            is_transit=log.is_transit,
-            partition=log.partitions,
-            commits=None if log.partitions is None else np.array(log.commits, dtype=float).reshape(-1, 3),
-        )
-
-
-@dataclass(frozen=True)
-class PoolUse:
-    """How busy a pool of workers was.
-
-    Attributes:
-        name: ``consumers`` or ``index_consumers``.
-        effects: what its workers do.
-        workers: how many there are.
-        busy: worker seconds spent on effects inside the window.
-    """
-
-    name: str
-    effects: tuple[str, ...]
-    workers: int
-    busy: float
-
-
-@dataclass(frozen=True)
-class FaultWindow:
-    """When one fault of the scenario was active.
-
-    Attributes:
-        name: as in the scenario.
-        kind: a :class:`~sim.vocabulary.FaultKind`.
-        target: as in the scenario, ``index.sink``.
-        starts: sorted, seconds.
-        ends: of the same shape; infinity where it never ends.
-        is_scheduled: given by ``at``, not drawn.
-        components: names of the copy holders whose backlog it touches; empty where the architecture has
-            nothing that plays this role.
-    """
-
-    name: str
-    kind: str
-    target: str
-    starts: NDArray[Any]
-    ends: NDArray[Any]
-    is_scheduled: bool
-    components: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Record:
-    """Everything that one run of one architecture left behind.
-
-    Attributes:
-        architecture: its name in the scenario.
-        replication: counted from 0.
-        published: intended publish times, sorted, shape (messages,).
-        key: shape (messages,).
-        reply: :class:`~sim.vocabulary.Reply` codes, shape (messages,).
-        reply_time: shape (messages,).
-        pairs: one per effect, in the scenario's order.
-        copies: one per holder of copies.
-        pools: one per pool of workers.
-        faults: one per fault of the scenario that applies to this architecture.
-        warmup: messages published earlier are not counted.
-        horizon: when arrivals stop.
-        end: time of the last thing that happened, at least the horizon.
-        is_censored: the run was cut off with copies left.
-    """
-
-    architecture: str
-    replication: int
-    published: NDArray[Any]
-    key: NDArray[Any]
-    reply: NDArray[Any]
-    reply_time: NDArray[Any]
-    pairs: tuple[Pairs, ...]
-    copies: tuple[Copies, ...]
-    pools: tuple[PoolUse, ...]
-    faults: tuple[FaultWindow, ...]
-    warmup: float
-    horizon: float
-    end: float
-    is_censored: bool
-    message_outcome: NDArray[Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message_outcome", _message_outcomes(self.pairs))
-
-    @property
-    def effects(self) -> tuple[str, ...]:
-        """The names of the effects."""
-        return tuple(pair.effect for pair in self.pairs)
-
-    def check(self) -> None:
-        """Assert what must hold in every run (``vocabulary.md``); only a bug can break it."""
-        offered = len(self.published)
-        assert int(np.isin(self.message_outcome, [int(code) for code in MessageOutcome]).sum()) == offered
-        for pair in self.pairs:
-            assert int(np.isin(pair.outcome, [int(code) for code in Outcome]).sum()) == offered
-            applied = pair.outcome == Outcome.APPLIED
-            assert bool(np.all(applied == (pair.applications > 0)))
-            assert bool(np.all(applied == np.isfinite(pair.first_applied)))
-            assert bool(np.all(pair.first_applied[applied] >= self.published[applied]))
-        for item in self.copies:
-            held = np.isfinite(item.accepted)
-            assert bool(np.all(item.accepted[held] >= self.published[item.message[held]]))
-            assert bool(np.all(np.isnan(item.ended) == ((item.fate == _NO_FATE) | ~held)))
-            assert bool(np.all(item.deliveries[~held] == 0))
-            stale = np.isfinite(item.ended) & (item.ended < item.accepted)
-            assert not bool(np.any(stale))
-        if not self.is_censored:
-            assert not bool(np.any(self.message_outcome == MessageOutcome.PENDING))
-
-    def fingerprint(self) -> str:
-        """A hash of the whole record: equal runs have equal fingerprints, on every machine and path."""
-        digest = hashlib.sha256()
-        _feed(digest, self)
-        return digest.hexdigest()[:32]
-
-
-def _message_outcomes(pairs: tuple[Pairs, ...]) -> NDArray[Any]:
-    outcomes = np.stack([pair.outcome for pair in pairs])
-    applied = outcomes == Outcome.APPLIED
-    return np.select(
-        [
-            (outcomes == Outcome.PENDING).any(axis=0),
-            applied.all(axis=0),
-            applied.any(axis=0),
-            (outcomes == Outcome.REJECTED).all(axis=0),
-        ],
-        [
-            np.uint8(MessageOutcome.PENDING),
-            np.uint8(MessageOutcome.COMPLETE),
-            np.uint8(MessageOutcome.PARTIAL),
-            np.uint8(MessageOutcome.REJECTED),
-        ],
-        default=np.uint8(MessageOutcome.FAILED),
+def _frozen(log: CopyLog, effects: tuple[str, ...]) -> Copies:
+    return Copies(
+        name=log.name,
+        effects=tuple(effects[number] for number in log.effects),
+        message=np.concatenate((np.arange(log.messages), np.array(log.extra, dtype=np.int64))),
+        accepted=np.array(log.accepted),
+        taken=np.array(log.taken),
+        pushed=None if log.pushed is None else np.array(log.pushed),
+        ended=np.array(log.ended),
+        fate=np.frombuffer(log.fate, dtype=np.uint8).copy(),
+        deliveries=np.array(log.deliveries),
+        returned=np.sort(np.array(log.returned)),
+        retaken=np.sort(np.array(log.retaken)),
+        removed=np.sort(np.array(log.removed)),
+        delay=log.delay,
+        is_transit=log.is_transit,
+        partition=log.partitions,
+        commits=None if log.partitions is None else np.array(log.commits, dtype=float).reshape(-1, 3),
     )
-
-
-def _feed(digest: Any, value: Any) -> None:
-    if isinstance(value, np.ndarray):
-        column = cast("NDArray[Any]", value)
-        digest.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
-    elif is_dataclass(value):
-        for part in fields(value):
-            digest.update(part.name.encode())
-            _feed(digest, getattr(value, part.name))
-    elif isinstance(value, tuple):
-        for part in value:  # pyright: ignore[reportUnknownVariableType]
-            _feed(digest, part)
-    else:
-        digest.update(repr(value).encode())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from sim.engine.ledger import Record
+    from sim.engine.record import Record
 
 _TEXT = ("architecture", "effect", "reply", "outcome", "component")
 _CSV_TEXT = ("baseline", "architecture", "metric", "scope", "unit")

@@ -8,7 +8,7 @@ from sim.architectures.base import Architecture
 from sim.components.site import Site
 from sim.components.timelines import FaultPlan
 from sim.engine.distributions import TraceColumn
-from sim.engine.ledger import Record
+from sim.engine.record import Record
 from sim.engine.streams import Streams
 from sim.scenario.model import Scenario
 from sim.vocabulary import Outcome

@@ -23,7 +23,7 @@ import pandas as pd
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, lag_series
 from sim.analysis.measure import measure
-from sim.engine.ledger import FaultWindow, PoolUse
+from sim.engine.record import FaultWindow, PoolUse
 from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.experiment.replication import run_replication
 from sim.scenario.model import Scenario

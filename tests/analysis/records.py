@@ -8,7 +8,7 @@ import pandas as pd
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import lag_series
 from sim.analysis.measure import measure
-from sim.engine.ledger import Copies, FaultWindow, Pairs, PoolUse, Record
+from sim.engine.record import Copies, FaultWindow, Pairs, PoolUse, Record
 from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.vocabulary import Outcome, Reply
 

@@ -20,7 +20,7 @@ from sim.analysis.lag import (
     offset_lags,
     visible,
 )
-from sim.engine.ledger import FaultWindow
+from sim.engine.record import FaultWindow
 from sim.vocabulary import LAG_COLUMNS
 
 

@@ -8,7 +8,7 @@ from records import NAN, copies, record, study_record
 
 from sim.analysis.measure import measure
 from sim.analysis.throughput import rates, throughput, utilization
-from sim.engine.ledger import PoolUse
+from sim.engine.record import PoolUse
 from sim.experiment.archive import messages_frame
 from sim.vocabulary import METRICS
 

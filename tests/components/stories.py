@@ -13,7 +13,7 @@ import numpy as np
 
 import sim
 from sim.components.effect import Effect
-from sim.engine.ledger import Record
+from sim.engine.record import Record
 from sim.experiment.replication import run_replication
 from sim.vocabulary import MessageOutcome, Outcome, Reply
 

@@ -8,7 +8,7 @@ import pytest
 import sim
 from sim.analysis.lag import lag_series
 from sim.analysis.measure import measure
-from sim.engine.ledger import Record
+from sim.engine.record import Record
 from sim.experiment.replication import run_replication
 from sim.experiment.study import expected_messages
 

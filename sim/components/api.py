@@ -1,0 +1,42 @@
+"""The API server as a process that can fail: away for a while, or dead between two steps of a request."""
+
+from __future__ import annotations
+
+from sim.components.faults import Crash, Down
+from sim.components.site import Site
+from sim.components.timelines import Condition
+from sim.vocabulary import Role
+
+
+class ApiFaults:
+    """When the API server is away, and when it dies between two steps of a request."""
+
+    def __init__(self, site: Site) -> None:
+        away = site.faults.conditions(Role.API, ("api",), Down, Crash)
+        self._timed = [each for each in away if each.windows is not None]
+        self._chances = [each for each in away if each.windows is None]
+        self._interrupting = [
+            each
+            for each in self._timed
+            if isinstance(each.fault, Crash)
+            or (isinstance(each.fault, Down) and each.fault.in_hand != "finish")
+        ]
+        self.is_quiet = not away
+
+    def is_away(self, now: float) -> bool:
+        """Whether a request finds nobody."""
+        return any(each.windows is not None and each.windows.covers(now) for each in self._timed)
+
+    def dies_after(self, message: int, steps: int) -> int:
+        """After how many of the steps of a request the server dies; 0: it does not."""
+        for chance in self._chances:
+            if steps > 1 and chance.hits(message, 0, 0.0):
+                return 1 + int(chance.fraction(message, 0) * (steps - 1))
+        return 0
+
+    def interruption(self, since: float, now: float) -> Condition | None:
+        """What has interrupted a request in (since, now]."""
+        for each in self._interrupting:
+            if each.windows is not None and each.windows.has_start_in(since, now):
+                return each
+        return None

@@ -1,0 +1,151 @@
+"""A worker, and the source from which it takes messages.
+
+The two halves of consuming: what a holder of copies must answer to a worker (:class:`Source`), and when a
+worker is there to ask (:class:`Worker`). How work is done is told in :mod:`sim.components.consumer`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from sim.components.site import Site
+from sim.components.timelines import Outage
+from sim.engine.environment import Environment, Signal
+from sim.engine.quantities import UNLIMITED
+
+Item = TypeVar("Item")
+
+
+class Worker:
+    """One worker of a pool.
+
+    Attributes:
+        index: counted from 0.
+        speed: 1 is normal.
+        outages: when it is away, sorted by start.
+        undisturbed_until: no outage begins before this time; already past while one is on.
+        arrival: what it waits for while its source has nothing.
+        is_parked: whether it waits for that.
+        busy_from: when the work under way began; infinity for a pause between two attempts.
+        is_away: whether it sits out an outage.
+        passed: how many outages, from the first, lie behind it.
+    """
+
+    __slots__ = (
+        "_crash",
+        "arrival",
+        "busy_from",
+        "index",
+        "is_away",
+        "is_parked",
+        "outages",
+        "passed",
+        "speed",
+        "undisturbed_until",
+    )
+
+    def __init__(self, env: Environment, index: int, speed: float, outages: list[Outage]) -> None:
+        self.index = index
+        self.speed = speed
+        self.outages = outages
+        self.undisturbed_until = outages[0].start if outages else UNLIMITED
+        self.arrival = Signal(env)
+        self.is_parked = False
+        self.busy_from = UNLIMITED
+        self.is_away = False
+        self._crash: Outage | None = None
+        self.passed = 0
+
+    def outage_at(self, now: float) -> Outage | None:
+        """The outage in which a time lies, of several the one that lasts longest."""
+        if now < self.undisturbed_until:
+            return None
+        outages, found = self.outages, self._crash
+        if found is not None and found.end <= now:
+            found = self._crash = None
+        while self.passed < len(outages) and outages[self.passed].end <= now:
+            self.passed += 1
+        following = UNLIMITED
+        for index in range(self.passed, len(outages)):
+            if outages[index].start > now:
+                following = outages[index].start
+                break
+            if outages[index].end > now and (found is None or outages[index].end > found.end):
+                found = outages[index]
+        if found is None:
+            self.undisturbed_until = following
+        return found
+
+    def crash(self, now: float, restart: float) -> None:
+        """Be away from now on for so long."""
+        self._crash = Outage(now, now + restart, "lose")
+        self.undisturbed_until = now
+
+
+class Source(Generic[Item]):
+    """Where the workers of a pool get messages: the workers that wait, and what a holder must answer.
+
+    An item is one delivery of a copy, as the holder likes to write it.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.waiting: deque[Worker] = deque()
+        self._wake = site.wake
+
+    def take(self, worker: Worker, limit: int, now: float) -> Sequence[Item] | None:
+        """Up to ``limit`` items for a worker that is free now, or None."""
+        raise NotImplementedError
+
+    def begin(self, item: Item) -> int:
+        """Work on an item begins; the message that it is of."""
+        raise NotImplementedError
+
+    def is_late(self, item: Item) -> bool:
+        """Whether this delivery is not the copy's first."""
+        raise NotImplementedError
+
+    def done(self, item: Item, now: float) -> None:
+        """All effects of an item were applied."""
+        raise NotImplementedError
+
+    def failed(self, item: Item, effect: int) -> None:
+        """An effect of an item failed and the worker goes on with something else."""
+        raise NotImplementedError
+
+    def crashed(self, worker: Worker, items: Sequence[Item]) -> None:
+        """A worker vanished with these items in hand."""
+        raise NotImplementedError
+
+    def give_back(self, worker: Worker, items: Sequence[Item]) -> None:
+        """A worker that stops in good order gives back what it has not begun."""
+        raise NotImplementedError
+
+    def stopped(self, worker: Worker, outage: Outage) -> None:
+        """A worker that holds nothing goes away."""
+
+    def wait(self, worker: Worker) -> None:
+        """A worker waits: its event of arrival will succeed with the items handed to it."""
+        self.waiting.append(worker)
+
+    def longest_waiting(self, now: float) -> Worker | None:
+        """The worker that has waited longest; it waits no more."""
+        waiting = self.waiting
+        while waiting:
+            worker = waiting.popleft()
+            if now < worker.undisturbed_until or worker.outage_at(now) is None:
+                return worker
+            # else its outage begins at this very instant, which will rouse it
+        return None
+
+    def hand(self, worker: Worker, items: Sequence[Item] | None) -> None:
+        """Wake a worker that waited, with the items it gets."""
+        worker.is_parked = False
+        self._wake(worker.arrival, items)
+
+    def rouse(self, worker: Worker) -> None:
+        """Wake a waiting worker without handing it anything."""
+        if worker in self.waiting:
+            self.waiting.remove(worker)
+        self.hand(worker, None)
