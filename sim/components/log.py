@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sim.components.consumer import StreamConsumers
-from sim.components.faults import Down
 from sim.components.site import Site
-from sim.components.timelines import Outage, Windows
+from sim.components.timelines import Outage, ends_of
 from sim.components.worker import Source, Worker
 from sim.engine.environment import Process
-from sim.engine.quantities import UNLIMITED, Block, Count, DurationOrUnlimited
-from sim.vocabulary import Outcome, Role
+from sim.engine.quantities import Block, Count, DurationOrUnlimited
+from sim.vocabulary import Outcome
 
 
 class StreamOptions(Block):
@@ -54,11 +53,7 @@ class Log:
         self.records: list[list[int]] = [[] for _ in range(options.partitions)]
         self.partition_of: NDArray[Any] = site.messages.key % options.partitions
         self.groups: list[Group] = []
-        self.pauses: list[Windows] = [
-            condition.windows
-            for condition in site.faults.conditions(Role.BROKER, effects, Down)
-            if condition.windows is not None
-        ]
+        self.pauses = site.faults.pauses(effects)
         self._partition: list[int] = self.partition_of.tolist()
         self._site = site
         if self.pauses:
@@ -80,7 +75,7 @@ class Log:
         return any(windows.covers(self._site.now) for windows in self.pauses)
 
     def _resume_after_pauses(self) -> Process:
-        for end in sorted(end for windows in self.pauses for end in windows.ends if end < UNLIMITED):
+        for end in ends_of(self.pauses):
             yield self._site.at(end)
             for group in self.groups:
                 for partition in range(self.partitions):

@@ -18,12 +18,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
-from sim.components.faults import Down
 from sim.components.site import Site
+from sim.components.timelines import ends_of
 from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine, Process
 from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
-from sim.vocabulary import Outcome, Role
+from sim.vocabulary import Outcome
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
 _ABSENT, _DELAYED, _VISIBLE, _IN_FLIGHT, _NACKED, _GONE = range(6)
@@ -92,7 +92,6 @@ class Queue(Source[Receipt]):
         )
         self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
         self._nacked: DelayLine | None = None
-        self._nack_delay = consumers.retry_delay
         if self._on_error == "nack" and consumers.retry_delay:
             self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends)
         self._expiring: DelayLine | None = None
@@ -100,11 +99,7 @@ class Queue(Source[Receipt]):
         if options.retention < site.limit:
             self._expiring = DelayLine(site, options.retention, self._retention_ends, self._is_held)
         names = tuple(site.effects[number].name for number in effects)
-        self._pauses = [
-            condition.windows
-            for condition in site.faults.conditions(Role.BROKER, names, Down)
-            if condition.windows is not None
-        ]
+        self._pauses = site.faults.pauses(names)
         if self._pauses:
             site.process(self._resume_after_pauses())
         site.unfinished.append(lambda: self._held > 0)
@@ -271,7 +266,7 @@ class Queue(Source[Receipt]):
 
     def _resume_after_pauses(self) -> Process:
         """Hand out what has become visible while the broker was down."""
-        for end in sorted(end for windows in self._pauses for end in windows.ends if end < UNLIMITED):
+        for end in ends_of(self._pauses):
             yield self._site.at(end)
             while self.waiting and self._visible and not self._is_paused():
                 copy = self._visible.popleft()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
+from sim.engine.quantities import UNLIMITED
 from sim.engine.record import FaultWindow
 from sim.engine.streams import AttachedDraws, Streams, uniform
 from sim.vocabulary import FaultKind, Role
@@ -138,9 +139,10 @@ class FaultPlan:
                 self._add_crashes(name, fault, fault.effect or effects[0], away)
         return [sorted(outages, key=lambda outage: outage.start) for outages in away]
 
-    def api_windows(self, *kinds: type[Fault]) -> list[Condition]:
-        """What can hit the API server."""
-        return self.conditions(Role.API, (), *kinds)
+    def pauses(self, effects: tuple[str, ...]) -> list[Windows]:
+        """When the broker for these effects is down and hands nothing out."""
+        conditions = self.conditions(Role.BROKER, effects, Down)
+        return [condition.windows for condition in conditions if condition.windows is not None]
 
     def refused_calls(self, effect: str, workers: int) -> list[Condition]:
         """Where work is a call within the request: the service of this effect being down refuses it.
@@ -227,6 +229,11 @@ class FaultPlan:
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
                 away[int(share * len(away))].append(Outage(start, end, "lose"))
+
+
+def ends_of(pauses: list[Windows]) -> list[float]:
+    """When pauses end, sorted; those without an end are left out."""
+    return sorted(end for windows in pauses for end in windows.ends if end < UNLIMITED)
 
 
 def first_outage(outages: list[Outage], now: float) -> int:

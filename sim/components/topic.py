@@ -17,13 +17,12 @@ from pydantic import Field
 
 from sim.components.consumer import Pool, PushConsumers
 from sim.components.effect import Effect
-from sim.components.faults import Down
 from sim.components.site import Site
 from sim.components.timelines import Outage
 from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine
 from sim.engine.quantities import UNLIMITED, Block, Count, CountOrUnlimited, Duration
-from sim.vocabulary import Outcome, Role
+from sim.vocabulary import Outcome
 
 
 class TopicOptions(Block):
@@ -87,11 +86,7 @@ class Subscription:
         self._failures: dict[int, int] = {}
         self._on_the_way = DelayLine(site, hop, self._arrive) if hop else None
         self._resting = DelayLine(site, options.retry_delay, self.push)
-        self._pauses = [
-            condition.windows
-            for condition in site.faults.conditions(Role.BROKER, effects, Down)
-            if condition.windows is not None
-        ]
+        self._pauses = site.faults.pauses(effects)
 
     def push(self, thing: int) -> None:
         """One attempt, now; while the topic is down it waits."""

@@ -48,6 +48,12 @@ class Bursts(Block):
     mean_burst: Duration
     """Mean length of a burst."""
 
+    @model_validator(mode="after")
+    def _takes_time(self) -> Self:
+        if self.mean_quiet + self.mean_burst == 0:
+            raise ValueError("bursts that take no time never end: mean_quiet or mean_burst must be above 0s")
+        return self
+
 
 class RateSeries(Block):
     """Rates from a CSV file, as Prometheus and Grafana export them: each holds until the next row."""

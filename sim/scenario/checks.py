@@ -125,9 +125,6 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
         mark = place(tree, ("warmup",), default)[1]
         yield mark.problem("warmup must end before the horizon")
     arrivals = scenario.workload.arrivals
-    if arrivals.bursts and arrivals.bursts.mean_quiet + arrivals.bursts.mean_burst == 0:
-        mark = place(tree, ("workload", "arrivals", "bursts"), default)[1]
-        yield mark.problem("bursts that take no time never end: mean_quiet or mean_burst must be above 0s")
     for key, source in (("rates", arrivals.rates), ("trace", arrivals.trace)):
         if source is not None and not np.isfinite(source.times).all():
             mark = place(tree, ("workload", "arrivals", key, "time"), default)[1]
