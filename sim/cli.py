@@ -1,4 +1,4 @@
-"""The command line: ``sim run``, ``sim check``, ``sim schema``.
+"""The command line: what a user types, and what the shell gets back.
 
 Exit codes are those of ``vocabulary.ExitCode``. Whatever a user can cause ends in a sentence, not in a
 traceback. Heavy imports stand inside the commands that need them.
@@ -57,14 +57,18 @@ def run(
     keep: Annotated[
         str, typer.Option(metavar="first|all", help="Of which replications every message is kept.")
     ] = "first",
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Verdicts as JUnit XML, for CI systems.")
+    ] = None,
 ) -> None:
-    """Run a scenario: table here, files and pictures in a folder."""
+    """Run a scenario: verdicts and table here, files and pictures in a folder."""
     with _errors():
-        from rich.console import Console
-
+        from sim.report.junit import write_junit
         from sim.report.progress import progress
+        from sim.report.promises import exit_code
         from sim.report.rows import check_names
         from sim.report.run import run as run_scenario
+        from sim.report.terminal import console, show
         from sim.scenario.load import load
 
         wanted = None if metrics is None else metrics.split(",")
@@ -76,15 +80,13 @@ def run(
         with progress(scenario) as on_done:
             results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
         folder = results.save(Path("results") / scenario.slug if out is None else out)
-        console = Console()
-        if not console.is_terminal:  # a file or a pipe has no width: take what a design document takes
-            console = Console(width=120)
-        console.print(results.headline(), highlight=False)
+        screen = console()
         with _bad_input():
-            console.print(results.table(wanted))
-        for note in results.notes():
-            console.print(note, style="yellow", highlight=False)
-        console.print(f"files and pictures in {folder}", highlight=False)
+            show(results, screen, wanted)
+        screen.print(f"files and pictures in {folder}", highlight=False)
+        if junit is not None:
+            write_junit([results.data], junit)
+        raise typer.Exit(exit_code(results.data))
 
 
 @app.command()

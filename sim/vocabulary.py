@@ -95,6 +95,17 @@ class Clock(StrEnum):
     TIME_WEIGHTED = "time-weighted"
 
 
+class Scope(StrEnum):
+    """What a row of ``summary.csv`` can be about."""
+
+    WHOLE = "whole messages"
+    EFFECT = "an effect"
+    HOLDER = "a component that holds copies"
+    GROUP = "a consumer group"
+    POOL = "a pool of workers"
+    FAULT = "a scheduled fault"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A row of ``summary.csv``.
@@ -106,6 +117,7 @@ class Metric:
         clock: whether it counts messages or averages over time.
         meaning: one line for a person.
         lower_is_better: for colouring differences; None where neither is better.
+        scopes: what its rows can be about.
     """
 
     name: str
@@ -113,46 +125,74 @@ class Metric:
     clock: Clock
     meaning: str
     lower_is_better: bool | None = True
+    scopes: tuple[Scope, ...] = (Scope.WHOLE,)
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts messages, so that a share of those offered can be told."""
+        return self.clock is Clock.PER_MESSAGE and self.unit in ("messages", "pairs")
 
 
 def _metrics() -> dict[str, Metric]:
     per_message, time_weighted = Clock.PER_MESSAGE, Clock.TIME_WEIGHTED
+    whole, effect, holder = Scope.WHOLE, Scope.EFFECT, Scope.HOLDER
+    pairs, anything = (whole, effect), (whole, effect, holder)
     rows = [
-        Metric("offered", "messages", per_message, "messages published in the window", None),
+        Metric("offered", "messages", per_message, "messages published in the window", None, pairs),
         Metric("complete", "messages", per_message, "every effect applied", lower_is_better=False),
         Metric("partial", "messages", per_message, "some effects applied and some not"),
         Metric("failed", "messages", per_message, "accepted, and no effect applied"),
-        Metric("rejected", "messages", per_message, "every publish attempt was refused"),
-        Metric("pending", "messages", per_message, "a live copy was left when the run ended"),
+        Metric("rejected", "messages", per_message, "every publish attempt was refused", scopes=pairs),
+        Metric("pending", "messages", per_message, "a live copy was left when the run ended", scopes=pairs),
         Metric("silent_partial", "messages", per_message, "partial although the caller was told all is well"),
+        Metric("applied", "messages", per_message, "the effect happened at least once", False, anything),  # noqa: FBT003
         Metric(
-            "applied", "messages", per_message, "the effect happened at least once", lower_is_better=False
+            "dead_lettered", "messages", per_message, "its copy sits in a dead-letter queue", scopes=anything
         ),
-        Metric("dead_lettered", "messages", per_message, "its copy sits in a dead-letter queue"),
-        Metric("expired", "messages", per_message, "removed by retention"),
-        Metric("dropped", "messages", per_message, "given up by rule"),
-        Metric("lost", "messages", per_message, "vanished with a crash, a failover or on the network"),
-        Metric("duplicate_effects", "pairs", per_message, "applications beyond the first"),
-        Metric("late", "pairs", per_message, "first applied on attempt 2 or later"),
-        Metric("late_mean", "s", per_message, "first applied - published, of the late pairs"),
-        Metric("order_violations", "pairs", per_message, "applied after a later message of the same key"),
+        Metric("expired", "messages", per_message, "removed by retention", scopes=anything),
+        Metric("dropped", "messages", per_message, "given up by rule", scopes=anything),
+        Metric("lost", "messages", per_message, "vanished: crash, failover, network", scopes=anything),
+        Metric("duplicate_effects", "pairs", per_message, "applications beyond the first", scopes=pairs),
+        Metric("late", "pairs", per_message, "first applied on attempt 2 or later", scopes=pairs),
+        Metric("late_mean", "s", per_message, "first applied - published, of the late pairs", scopes=pairs),
+        Metric(
+            "order_violations", "pairs", per_message, "applied after a later message of its key", scopes=pairs
+        ),
         Metric("response_time_mean", "s", per_message, "reply to the caller - intended publish, mean"),
         Metric(
             "response_time_p99", "s", per_message, "reply to the caller - intended publish, 99th percentile"
         ),
-        Metric("latency_mean", "s", per_message, "first applied - intended publish, mean"),
-        Metric("latency_p50", "s", per_message, "first applied - intended publish, median"),
-        Metric("latency_p95", "s", per_message, "first applied - intended publish, 95th percentile"),
-        Metric("latency_p99", "s", per_message, "first applied - intended publish, 99th percentile"),
-        Metric("backlog_max", "messages", time_weighted, "most copies waiting at one time"),
-        Metric("backlog_mean", "messages", time_weighted, "copies waiting, averaged over time"),
-        Metric("age_max", "s", time_weighted, "greatest age of the oldest copy not yet removed"),
-        Metric("lag_max", "messages", time_weighted, "end offset - committed offset, greatest"),
-        Metric("drain_time", "s", time_weighted, "from the end of a fault until the backlog is as before it"),
+        Metric("latency_mean", "s", per_message, "first applied - intended publish, mean", scopes=pairs),
+        Metric("latency_p50", "s", per_message, "first applied - intended publish, median", scopes=pairs),
         Metric(
-            "throughput", "1/s", time_weighted, "completions per second in the window", lower_is_better=False
+            "latency_p95", "s", per_message, "first applied - intended publish, 95th percentile", scopes=pairs
         ),
-        Metric("utilization", "1", time_weighted, "busy time / (workers x window)", None),
+        Metric(
+            "latency_p99", "s", per_message, "first applied - intended publish, 99th percentile", scopes=pairs
+        ),
+        Metric("backlog_max", "messages", time_weighted, "most copies waiting at one time", scopes=(holder,)),
+        Metric(
+            "backlog_mean", "messages", time_weighted, "copies waiting, averaged over time", scopes=(holder,)
+        ),
+        Metric(
+            "age_max", "s", time_weighted, "greatest age of the oldest copy not yet removed", scopes=anything
+        ),
+        Metric(
+            "lag_max",
+            "messages",
+            time_weighted,
+            "end offset - committed offset, greatest",
+            scopes=(Scope.GROUP,),
+        ),
+        Metric(
+            "drain_time",
+            "s",
+            time_weighted,
+            "end of a fault until the backlog is as before it",
+            scopes=(Scope.FAULT,),
+        ),
+        Metric("throughput", "1/s", time_weighted, "completions per second in the window", False, pairs),  # noqa: FBT003
+        Metric("utilization", "1", time_weighted, "busy time / (workers x window)", None, (Scope.POOL,)),
     ]
     return {metric.name: metric for metric in rows}
 
@@ -192,6 +232,59 @@ MESSAGE_COLUMNS = (
 LAG_COLUMNS = ("architecture", "replication", "component", "time", "backlog", "in_flight", "age", "lag")
 
 ARCHITECTURE_KINDS = ("synchronous", "single_broker", "dual_brokers", "stream", "pubsub", "sns_sqs")
+
+
+class Verdict(StrEnum):
+    """Of an expectation."""
+
+    PASS = "PASS"  # noqa: S105 - no password
+    INCONCLUSIVE = "INCONCLUSIVE"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an expectation speaks of: ``kafka.index.latency_p99``.
+
+    Attributes:
+        architecture: its name, or ``all``.
+        scope: an effect, a component, a pool or a fault; empty for whole messages.
+        metric: as in ``summary.csv``.
+    """
+
+    architecture: str
+    scope: str
+    metric: str
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.architecture, self.scope, self.metric) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A promise to be judged by what the replications say: ``all.rejected < 0.1%``.
+
+    Attributes:
+        text: as it stands in the scenario.
+        left: what is judged.
+        op: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=`` or ``~``.
+        bound: the number to compare with, in seconds, messages, 1/s or as a share; None where it is a metric.
+        is_share: whether the bound is a share of the messages offered.
+        right: the metric to compare with; None where it is a number.
+        factor: by which that metric is multiplied.
+        tolerance: of ``~``, in the unit of the metric or as a share of what is compared with.
+        tolerance_is_share: which of the two.
+    """
+
+    text: str
+    left: Subject
+    op: str
+    bound: float | None = None
+    is_share: bool = False
+    right: Subject | None = None
+    factor: float = 1.0
+    tolerance: float = 0.05
+    tolerance_is_share: bool = True
 
 
 class ExitCode(IntEnum):

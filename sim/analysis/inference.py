@@ -43,7 +43,7 @@ def summarize(samples: pd.DataFrame, effects: Collection[str]) -> pd.DataFrame:
         with fewer than two the interval is NaN.
     """
     wide = _wide(samples)
-    mean, half, count = _interval(wide.to_numpy(dtype=float))
+    mean, half, count = interval(wide.to_numpy(dtype=float))
     table = wide.index.to_frame(index=False)
     table["unit"] = _units(table, effects)
     table["mean"], table["ci_low"], table["ci_high"] = mean, mean - half, mean + half
@@ -51,8 +51,25 @@ def summarize(samples: pd.DataFrame, effects: Collection[str]) -> pd.DataFrame:
     return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
 
 
+def comparison_confidence(comparisons: int) -> float:
+    """The level of each interval so that, with 95 %, all of them hold their truth at once (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / max(comparisons, 1)
+
+
+def no_event_bound(replications: int) -> float:
+    """The greatest chance that a run has an event, if none of so many had one (95 %, one-sided).
+
+    Losses cluster in outages, so it is replications that count, not messages: 30 of them without a loss leave
+    room for a chance of 9.5 %.
+    """
+    return float(1 - (1 - CONFIDENCE) ** (1 / replications))
+
+
 def compare(samples: pd.DataFrame, baseline: str, effects: Collection[str]) -> pd.DataFrame:
     """Paired differences to a baseline, architecture - baseline in the same replication.
+
+    The level of the intervals is that of :func:`comparison_confidence` for the number of architectures that
+    are compared with the baseline.
 
     Rows that only one of the two has are left out. ``variance_ratio`` is (var A + var B) / var(A - B): how
     many times fewer replications the shared randomness needed; NaN where the difference never varies.
@@ -74,7 +91,8 @@ def compare(samples: pd.DataFrame, baseline: str, effects: Collection[str]) -> p
     values = others.to_numpy(dtype=float)
     unpaired = np.isnan(values) | np.isnan(theirs)
     values, theirs = np.where(unpaired, np.nan, values), np.where(unpaired, np.nan, theirs)
-    mean, half, count = _interval(values - theirs)
+    compared = len(set(samples["architecture"].astype(str)) - {baseline})
+    mean, half, count = interval(values - theirs, comparison_confidence(compared))
     spread, other_spread = _products(values, values), _products(theirs, theirs)
     difference_spread = _products(values - theirs, values - theirs)
 
@@ -126,15 +144,20 @@ def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return total
 
 
-def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, half-width of its interval and number of values, by row."""
+def interval(values: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, half-width of its interval of Student's t and number of values, by row.
+
+    Args:
+        values: shape (rows, replications), NaN where there is none.
+        confidence: how many of the intervals hold the truth.
+    """
     from scipy.stats import t  # noqa: PLC0415 - heavy, and not needed to read results
 
     mean, count = _mean(values)
     freedom = count - 1
     deviation = np.sqrt(_divide(_products(values, values), freedom.astype(float)))
     known = {
-        int(number): float(t.ppf((1 + CONFIDENCE) / 2, number)) for number in np.unique(freedom) if number > 0
+        int(number): float(t.ppf((1 + confidence) / 2, number)) for number in np.unique(freedom) if number > 0
     }
     factor = np.array([known.get(int(number), np.nan) for number in freedom], dtype=float)
     return mean, factor * deviation / np.sqrt(np.maximum(count, 1)), count

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Values = dict[tuple[str, str], float]
 """Values by (metric, scope)."""
 
+LEAST_MESSAGES = {"latency_p50": 20, "latency_p95": 200, "latency_p99": 1000, "response_time_p99": 1000}
+"""Fewer messages than ten beyond the percentile, and a replication tells no percentile at all."""
+_SHARES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99, "response_time_p99": 0.99}
 _NOT_PENDING = (Outcome.APPLIED, Outcome.DEAD_LETTERED, Outcome.EXPIRED, Outcome.DROPPED, Outcome.LOST)
 
 
@@ -73,7 +76,10 @@ def response_times(record: Record, counted: np.ndarray) -> Values:
     """What the callers waited for a reply, errors included."""
     waited = (record.reply_time - record.published)[counted]
     waited = waited[np.isfinite(waited)]
-    return {("response_time_mean", ""): _mean(waited), ("response_time_p99", ""): _quantile(waited, 0.99)}
+    return {
+        ("response_time_mean", ""): _mean(waited),
+        ("response_time_p99", ""): _quantile(waited, "response_time_p99"),
+    }
 
 
 def latencies(record: Record) -> Values:
@@ -85,8 +91,8 @@ def latencies(record: Record) -> Values:
         latency = (end - record.published)[counted]
         latency = latency[np.isfinite(latency)]
         values["latency_mean", scope] = _mean(latency)
-        for name, share in (("latency_p50", 0.5), ("latency_p95", 0.95), ("latency_p99", 0.99)):
-            values[name, scope] = _quantile(latency, share)
+        for name in ("latency_p50", "latency_p95", "latency_p99"):
+            values[name, scope] = _quantile(latency, name)
     return values
 
 
@@ -143,5 +149,8 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _quantile(values: np.ndarray, share: float) -> float:
-    return float(np.quantile(values, share)) if len(values) else float("nan")
+def _quantile(values: np.ndarray, metric: str) -> float:
+    """The percentile that a metric is; NaN where too few messages could tell it."""
+    if len(values) < LEAST_MESSAGES[metric]:
+        return float("nan")
+    return float(np.quantile(values, _SHARES[metric]))

@@ -25,7 +25,8 @@ class ApiFaults:
 
     def is_away(self, now: float) -> bool:
         """Whether a request finds nobody."""
-        return any(each.windows is not None and each.windows.covers(now) for each in self._timed)
+        active = [each.is_on(now) for each in self._timed]  # each of them is told that it hit somebody
+        return any(active)
 
     def dies_after(self, message: int, steps: int) -> int:
         """After how many of the steps of a request the server dies; 0: it does not."""
@@ -38,5 +39,6 @@ class ApiFaults:
         """What has interrupted a request in (since, now]."""
         for each in self._interrupting:
             if each.windows is not None and each.windows.has_start_in(since, now):
+                each.has_hit = True
                 return each
         return None

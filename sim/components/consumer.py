@@ -318,7 +318,7 @@ class Pool(Generic[Item]):
         """The share of the attempt after which its worker crashes, and how long it is away then."""
         for crashing, condition in self._crashes:
             if crashing is effect and condition.hits(message, attempt, self._site.now):
-                return condition.fraction(message, attempt), condition.fault.duration or 0.0
+                return condition.fraction(message, attempt), condition.fault.mean_duration
         return None
 
     def _watch(self, worker: Worker) -> Process:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from sim.engine.distributions import Length
 from sim.engine.quantities import (
     Block,
     Duration,
-    DurationOrUnlimited,
     Share,
     parse_count,
     parse_share,
@@ -65,8 +65,8 @@ class Fault(Block):
     """The role that is hit, `sink`, or one effect's, `index.sink`."""
     at: Duration | None = None
     """When it starts, counted from the start of the run."""
-    duration: DurationOrUnlimited | None = None
-    """How long it lasts."""
+    duration: Length | None = None
+    """How long it lasts: always the same, or a random quantity."""
     every: Annotated[Duration, Field(gt=0)] | None = None
     """It comes back so long after its last start."""
     mean_up: Annotated[Duration, Field(gt=0)] | None = None
@@ -90,8 +90,15 @@ class Fault(Block):
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether its times are given rather than drawn."""
+        """Whether it starts at a given time."""
         return self.at is not None
+
+    @property
+    def mean_duration(self) -> float:
+        """How long it lasts on average, s; 0 where nothing is said of it."""
+        if self.duration is None:
+            return 0.0
+        return self.duration if isinstance(self.duration, int | float) else self.duration.mean
 
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
@@ -105,7 +112,10 @@ class Fault(Block):
             raise ValueError("a random fault needs mean_up and mean_down")
         if self.at is not None and self.duration is None and self._needs_duration():
             raise ValueError("at needs a duration: how long the fault lasts, or unlimited")
-        if self.every is not None and self.duration is not None and self.every < self.duration:
+        if self.duration is not None and not isinstance(self.duration, int | float):
+            if self.at is None or self.every is not None:
+                raise ValueError("a random duration goes with at alone, not with every or probability")
+        elif self.every is not None and self.duration is not None and self.every < self.duration:
             raise ValueError("every must not be shorter than duration")
         if self.at is None and self.mean_up is None and self.probability is None and self.needs_time:
             raise ValueError("a fault needs a time: at with duration, mean_up with mean_down, or probability")

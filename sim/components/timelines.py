@@ -60,11 +60,18 @@ class Outage:
 
 
 class Condition:
-    """Whether a fault is active for an attempt: by the time, by chance, or by both."""
+    """Whether a fault is active for an attempt: by the time, by chance, or by both.
+
+    Attributes:
+        fault: as the scenario states it.
+        windows: when it can be active; None for always.
+        has_hit: whether it has hit anything so far.
+    """
 
     def __init__(self, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
         self.fault = fault
         self.windows = windows
+        self.has_hit = False
         self._draws = draws
         self._probability = 1.0 if fault.probability is None else fault.probability
 
@@ -72,7 +79,16 @@ class Condition:
         """Whether it hits this attempt, made now."""
         if self.windows is not None and not self.windows.covers(now):
             return False
-        return self._draws is None or self._draws.value(message, attempt) < self._probability
+        if self._draws is not None and self._draws.value(message, attempt) >= self._probability:
+            return False
+        self.has_hit = True
+        return True
+
+    def is_on(self, now: float) -> bool:
+        """Whether it is active at a time at which somebody is there to be hit."""
+        is_on = self.windows is not None and self.windows.covers(now)
+        self.has_hit = self.has_hit or is_on
+        return is_on
 
     def fraction(self, message: int, attempt: int) -> float:
         """Of an attempt that it hits: an even draw in [0, 1)."""
@@ -99,6 +115,8 @@ class FaultPlan:
             name: fault for name, fault in faults.items() if fault.only is None or architecture in fault.only
         }
         self._windows = {name: self._draw(name, fault) for name, fault in self._faults.items()}
+        self._conditions: dict[str, list[Condition]] = {name: [] for name in self._faults}
+        self._first_outage = dict.fromkeys(self._faults, UNLIMITED)
 
     def conditions(self, role: Role, effects: tuple[str, ...], *kinds: type[Fault]) -> list[Condition]:
         """What can hit a part that plays a role for these effects."""
@@ -108,7 +126,9 @@ class FaultPlan:
                 draws = None
                 if fault.probability is not None:
                     draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
-                found.append(Condition(fault, self._windows[name], draws))
+                condition = Condition(fault, self._windows[name], draws)
+                self._conditions[name].append(condition)
+                found.append(condition)
         return found
 
     def outages(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> list[list[Outage]]:
@@ -121,22 +141,26 @@ class FaultPlan:
         """
         away: list[list[Outage]] = [[] for _ in range(workers)]
         for name, fault in self._faults.items():
-            hit = _concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)
-            if not hit:
+            if not (_concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)):
                 continue
+            added: list[list[Outage]] = [[] for _ in away]
             if isinstance(fault, Down) and not (
                 is_api and fault.role != Role.API and _is_whole_call(fault, workers)
             ):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
-                for outages in away[:part]:
+                for outages in added[:part]:
                     outages += [
                         Outage(start, end, fault.in_hand, takes_memory=part == workers)
                         for start, end in zip(windows.starts, windows.ends, strict=True)
                     ]
             elif isinstance(fault, Crash):
-                self._add_crashes(name, fault, fault.effect or effects[0], away)
+                self._add_crashes(name, fault, fault.effect or effects[0], added)
+            for worker, more in enumerate(added):
+                away[worker] += more
+            begins = [outage.start for outages in added for outage in outages]
+            self._first_outage[name] = min([self._first_outage[name], *begins])
         return [sorted(outages, key=lambda outage: outage.start) for outages in away]
 
     def pauses(self, effects: tuple[str, ...]) -> list[Windows]:
@@ -186,13 +210,24 @@ class FaultPlan:
                     ends=np.array(timeline.ends[:begun]),
                     is_scheduled=fault.is_scheduled,
                     components=hit,
+                    has_fired=self._has_fired(name, end),
                 )
             )
         return tuple(found)
 
+    def _has_fired(self, name: str, end: float) -> bool:
+        """Whether a fault hit anything: an attempt, a worker, or a broker that had to pause."""
+        if any(condition.has_hit for condition in self._conditions[name]) or self._first_outage[name] < end:
+            return True
+        fault, windows = self._faults[name], self._windows[name]
+        is_pause = isinstance(fault, Down) and fault.role == Role.BROKER and bool(self._conditions[name])
+        return is_pause and windows is not None and bool(windows.starts) and windows.starts[0] < end
+
     def _draw(self, name: str, fault: Fault) -> Windows | None:
         if fault.at is not None:
-            length = 0.0 if fault.duration is None else fault.duration
+            length = fault.mean_duration
+            if fault.duration is not None and not isinstance(fault.duration, int | float):
+                length = float(fault.duration.sample(self._streams.generator("fault duration", name), 1)[0])
             starts = [fault.at]
             while fault.every is not None and starts[-1] + fault.every < self._limit:
                 starts.append(fault.at + len(starts) * fault.every)

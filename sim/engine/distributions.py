@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from sim.engine.quantities import Block, Share, parse_duration, parse_share, parse_size
+from sim.engine.quantities import UNLIMITED, Block, Share, parse_duration, parse_share, parse_size
 
 _Z99 = 2.3263478740408408  # 99th percentile of the standard normal distribution
 
@@ -310,6 +310,31 @@ RandomDuration = Annotated[
     RandomQuantity, BeforeValidator(_quantity(parse_duration)), _quantity_schema("40ms")
 ]
 RandomSize = Annotated[RandomQuantity, BeforeValidator(_quantity(parse_size)), _quantity_schema("1KiB")]
+
+
+def _length(value: Any) -> Any:
+    if value == "unlimited":
+        return UNLIMITED
+    if not isinstance(value, dict):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; or unlimited") from None
+    quantity = _quantity(parse_duration)(value)
+    if isinstance(quantity, TraceColumn):
+        raise ValueError("a length of time cannot come from the trace")  # noqa: TRY004
+    return quantity.value if isinstance(quantity, Constant) else quantity
+
+
+def _length_schema() -> WithJsonSchema:
+    options: list[Any] = [*cast("Any", _quantity_schema("30s").json_schema)["anyOf"], {"const": "unlimited"}]
+    return WithJsonSchema({"anyOf": options})
+
+
+Length = Annotated[
+    float | Spread | Mixture | Histogram | Empirical, BeforeValidator(_length), _length_schema()
+]
+"""Seconds, unlimited, or drawn anew each time."""
 
 
 class Long(Block):

@@ -88,6 +88,7 @@ class FaultWindow:
         is_scheduled: given by ``at``, not drawn.
         components: names of the copy holders whose backlog it touches; empty where the architecture has
             nothing that plays this role.
+        has_fired: whether it hit anything: an attempt that was made, a worker, a broker.
     """
 
     name: str
@@ -97,6 +98,7 @@ class FaultWindow:
     ends: NDArray[Any]
     is_scheduled: bool
     components: tuple[str, ...]
+    has_fired: bool = True
 
 
 @dataclass(frozen=True)

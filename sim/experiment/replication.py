@@ -31,7 +31,7 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
     ]
     messages = scenario.workload.draw(streams, scenario.horizon, columns)
     faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
-    window = (scenario.warmup, scenario.horizon)
+    window = (_warmup(scenario), scenario.horizon)
     site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
     architecture: Architecture = scenario.architectures[name]
     architecture.build(site)
@@ -39,6 +39,11 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
     record = _record(scenario, name, replication, site)
     record.check()
     return record
+
+
+def _warmup(scenario: Scenario) -> float:
+    assert not isinstance(scenario.warmup, str), "the study finds out how long the warm-up is"
+    return scenario.warmup
 
 
 def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
@@ -64,7 +69,7 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
         copies=copies,
         pools=tuple(pool.use() for pool in site.pools),
         faults=site.faults.windows(holders, end, has_broker=site.has_broker),
-        warmup=scenario.warmup,
+        warmup=_warmup(scenario),
         horizon=scenario.horizon,
         end=end,
         is_censored=is_censored,

@@ -11,27 +11,28 @@ rows do not change with the others beside it.
 from __future__ import annotations
 
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from sim.analysis import precision
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, lag_series
 from sim.analysis.measure import measure
 from sim.engine.record import FaultWindow, PoolUse
 from sim.experiment.archive import StudyData, messages_frame, stack
+from sim.experiment.judging import judged, values_of, watched
+from sim.experiment.manifest import manifest
 from sim.experiment.replication import run_replication
+from sim.experiment.steady import Apply, settle
 from sim.scenario.model import Scenario
-from sim.vocabulary import SCHEMA_VERSION
 
 _WORTH_PROCESSES = 300_000
 """Pairs (message, effect) of a study above which starting further processes pays (about 1 s each)."""
-_PACKAGES = ("messaging-sim", "simpy", "numpy", "pandas", "scipy")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Run:
     fingerprint: str
 
 
-def run_one(scenario: Scenario, architecture: str, replication: int, *, keeps_messages: bool) -> Run:
+def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messages: bool) -> Run:
     """Simulate once and keep what the study needs."""
     record = run_replication(scenario, architecture, replication)
     return Run(
@@ -87,7 +88,7 @@ def run_study(
     keeps_all_messages: bool = False,
     on_done: Callable[[Run], None] | None = None,
 ) -> StudyData:
-    """Run every architecture in every replication.
+    """Run every architecture in as many replications as are asked for, or as the precision needs.
 
     Args:
         scenario: the question.
@@ -96,22 +97,29 @@ def run_study(
         on_done: told of each run as it ends, in any order.
     """
     started = time.perf_counter()
+    apply = _applier(_processes(scenario) if jobs is None else jobs)
+    scenario, warmup = settle(scenario, apply)
     names = list(scenario.architectures)
-    tasks = [
-        (name, replication, keeps_all_messages or replication == 0)
-        for replication in range(scenario.replications)
-        for name in names
-    ]
     runs: list[Run] = []
-    for run in _runs(scenario, tasks, _processes(scenario) if jobs is None else jobs):
-        runs.append(run)
-        if on_done is not None:
-            on_done(run)
-    runs.sort(key=lambda run: (names.index(run.architecture), run.replication))
+
+    def add(numbers: Iterable[int]) -> None:
+        tasks = [
+            (scenario, name, number, keeps_all_messages or number == 0)
+            for number in numbers
+            for name in names
+        ]
+        for run in apply(run_one, tasks):
+            runs.append(run)
+            if on_done is not None:
+                on_done(run)
+        runs.sort(key=lambda run: (names.index(run.architecture), run.replication))
+
+    stop = _replicate(scenario, runs, add)
     samples = _samples(runs)
     effects = list(scenario.effects)
-    manifest = _manifest(scenario, runs)
-    manifest["wall_time_s"] = round(time.perf_counter() - started, 3)
+    told = manifest(scenario, runs, warmup, stop)
+    told["verdicts"] = judged(scenario, samples, told)
+    told["wall_time_s"] = round(time.perf_counter() - started, 3)
     return StudyData(
         name=scenario.name,
         description=scenario.description,
@@ -120,7 +128,7 @@ def run_study(
         messages=stack(run.messages for run in runs if run.messages is not None),
         lag=stack(run.lag for run in runs),
         samples=samples,
-        manifest=manifest,
+        manifest=told,
     )
 
 
@@ -129,24 +137,57 @@ def expected_messages(scenario: Scenario) -> float:
     return scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
 
 
+def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]], None]) -> dict[str, Any]:
+    """Run replications until there are enough; how many there are and why no more."""
+    count = scenario.replications
+    add(range(count))
+    wanted = scenario.precision
+    if wanted is None:
+        return {"replications": count, "why": "as many as the scenario asks for", "missing": []}
+    while True:
+        progress = precision.assess(_watched_values(scenario, runs), wanted.within, scenario.replications)
+        if progress.reached or count >= wanted.max_replications:
+            break
+        batch = range(count, min(count + precision.BATCH, wanted.max_replications))
+        add(batch)
+        count = batch.stop
+    reached = f"every watched metric is known within {wanted.within:.4g} of its mean"
+    capped = f"max_replications; {len(progress.missing)} metrics are not known within {wanted.within:.4g}"
+    return {
+        "replications": count,
+        "why": reached if progress.reached else capped,
+        "within": wanted.within,
+        "reached": progress.reached,
+        "missing": [list(key) for key in progress.missing],
+    }
+
+
+def _watched_values(scenario: Scenario, runs: list[Run]) -> dict[precision.Key, np.ndarray]:
+    """The values of the metrics that must be precise, one per replication."""
+    values = values_of(_samples(runs))
+    return {key: values[key] for key in watched(scenario) if key in values}
+
+
 def _processes(scenario: Scenario) -> int:
     runs = len(scenario.architectures) * scenario.replications
     work = expected_messages(scenario) * len(scenario.effects) * runs
     return 1 if work < _WORTH_PROCESSES or runs == 1 else min(os.cpu_count() or 1, runs)
 
 
-def _runs(scenario: Scenario, tasks: list[tuple[str, int, bool]], jobs: int) -> Iterator[Run]:
-    if jobs == 1:
-        for name, replication, keeps in tasks:
-            yield run_one(scenario, name, replication, keeps_messages=keeps)
-        return
-    from joblib import Parallel, delayed  # noqa: PLC0415 - only where processes are started
+def _applier(jobs: int) -> Apply:
+    """Calls a function with many arguments, in this process or in several."""
 
-    parallel: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    yield from parallel(
-        delayed(run_one)(scenario, name, replication, keeps_messages=keeps)
-        for name, replication, keeps in tasks
-    )
+    def apply(function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        if jobs == 1:
+            for each in arguments:
+                yield function(*each)
+            return
+        from joblib import Parallel, delayed  # noqa: PLC0415 - only where processes are started
+
+        parallel: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")
+        yield from parallel(delayed(function)(*each) for each in arguments)
+
+    return apply
 
 
 def _samples(runs: list[Run]) -> pd.DataFrame:
@@ -156,76 +197,3 @@ def _samples(runs: list[Run]) -> pd.DataFrame:
         for (metric, scope), value in run.metrics.items()
     ]
     return pd.DataFrame(rows, columns=["architecture", "replication", "metric", "scope", "value"])
-
-
-def _manifest(scenario: Scenario, runs: list[Run]) -> dict[str, Any]:
-    first = {run.architecture: run for run in runs if run.replication == 0}
-    architectures: list[dict[str, Any]] = []
-    for name, run in first.items():
-        pools = {pool.name: pool.workers for pool in run.pools}
-        architectures.append(
-            {
-                "name": name,
-                "kind": scenario.architectures[name].kind,
-                "pools": pools,
-                "workers": sum(pools.values()),
-                "components": list(run.components),
-                "path": dict.fromkeys((*run.components, *pools), "processes"),
-            }
-        )
-    versions = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "name": scenario.name,
-        "description": scenario.description,
-        "scenario": scenario.text,
-        "scenario_sha256": scenario.sha256,
-        "seed": scenario.seed,
-        "replications": scenario.replications,
-        "messages_per_run": _mean_offered(runs),
-        "horizon": scenario.horizon,
-        "warmup": scenario.warmup,
-        "baseline": scenario.baseline,
-        "effects": list(scenario.effects),
-        "architectures": architectures,
-        "faults": [
-            fault for name, each in scenario.faults.items() for fault in _fault(name, each.only, first)
-        ],
-        "censored": [
-            {"architecture": run.architecture, "replication": run.replication}
-            for run in runs
-            if run.is_censored
-        ],
-        "fingerprints": {
-            name: [run.fingerprint for run in runs if run.architecture == name] for name in first
-        },
-        "verdicts": [],
-        "versions": versions,
-    }
-
-
-def _mean_offered(runs: list[Run]) -> float:
-    offered = [run.metrics["offered", ""] for run in runs]
-    return sum(offered) / len(offered)
-
-
-def _fault(name: str, only: tuple[str, ...] | None, first: dict[str, Run]) -> list[dict[str, Any]]:
-    """One fault: its windows in replication 0, and the components that it touches per architecture."""
-    found = {run.architecture: fault for run in first.values() for fault in run.faults if fault.name == name}
-    if not found:  # it hits none of the architectures
-        return []
-    any_fault = next(iter(found.values()))
-    windows = [
-        [start, None if end == float("inf") else end]
-        for start, end in zip(any_fault.starts.tolist(), any_fault.ends.tolist(), strict=True)
-    ]
-    entry = {
-        "name": name,
-        "kind": any_fault.kind,
-        "target": any_fault.target,
-        "scheduled": any_fault.is_scheduled,
-        "only": None if only is None else list(only),
-        "windows": windows,
-        "applies": {architecture: list(fault.components) or None for architecture, fault in found.items()},
-    }
-    return [entry]

@@ -31,6 +31,12 @@ def progress(scenario: Scenario) -> Generator[Callable[[Run], None]]:
         task = bar.add_task(scenario.name, total=total)
 
         def on_done(run: Run) -> None:
-            bar.update(task, advance=1, description=f"{run.architecture} · replication {run.replication + 1}")
+            runs = max(total, int(bar.tasks[task].completed) + 1)  # precision may ask for more
+            bar.update(
+                task,
+                total=runs,
+                advance=1,
+                description=f"{run.architecture} · replication {run.replication + 1}",
+            )
 
         yield on_done

@@ -110,9 +110,15 @@ class Results:
         ]
         return f"{self.name}   {', '.join(parts)}"
 
+    def verdicts(self) -> list[tuple[str, str]]:
+        """The verdict on each expectation (PASS, FAIL or INCONCLUSIVE), with a line that says why."""
+        from sim.report.promises import verdict_lines  # noqa: PLC0415 - only where it is shown
+
+        return verdict_lines(self.data)
+
     def notes(self) -> list[str]:
         """What a reader must know before trusting the comparison."""
-        from sim.report.rows import notes  # noqa: PLC0415 - only where it is shown
+        from sim.report.notes import notes  # noqa: PLC0415 - only where it is shown
 
         return notes(self.data)
 

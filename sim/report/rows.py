@@ -1,4 +1,4 @@
-"""The rows of the comparison table and the remarks under it, as text, for the terminal and for HTML."""
+"""The rows of the comparison table as text, for the terminal and for HTML."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
@@ -31,7 +31,8 @@ class Cell:
 
     Attributes:
         text: the value, a dash where there is none.
-        difference: to the baseline, ``~`` where the interval of the difference holds zero.
+        difference: to the baseline; ``~`` where its interval holds zero, ``≈`` where all of it lies within
+            the scenario's indifference.
         is_better: than the baseline; None where that is not known or neither is better.
     """
 
@@ -110,10 +111,18 @@ class Values:
             return Cell(text)
         if found.low <= 0 <= found.high or found.value == 0:
             return Cell(text, "~")
+        if self._is_indifferent(row, found):
+            return Cell(text, "≈")
         lower_is_better = METRICS[metric].lower_is_better
         is_known = lower_is_better is not None and not math.isnan(found.low)
         is_better = (found.value < 0) == lower_is_better if is_known else None
         return Cell(text, numbers.signed(apart(name, found.value)), is_better)
+
+    def _is_indifferent(self, row: tuple[str, str, str], found: _Estimate) -> bool:
+        """Whether all of the difference's interval is within what the scenario calls no difference."""
+        manifest = self.data.manifest
+        zone = manifest.get("indifference", 0.0) * abs(self.mean(manifest.get("baseline", ""), *row[1:]))
+        return zone > 0 and -zone <= found.low and found.high <= zone
 
 
 def names(data: StudyData) -> list[str]:
@@ -148,18 +157,6 @@ def check_names(metrics: Sequence[str]) -> None:
         metric = text.strip().rpartition(".")[2]
         if metric not in METRICS:
             raise ValueError(f"no metric is called {metric!r}{_meant(metric, list(METRICS))}")
-
-
-def notes(data: StudyData) -> list[str]:
-    """What a reader must know before trusting the comparison; empty when there is nothing."""
-    found = [
-        _unequal_workers(data),
-        *_censored(data),
-        *_unfaulted(data),
-        _few_replications(data),
-        _few_messages(data),
-    ]
-    return [text for text in found if text]
 
 
 def _main_rows(values: Values) -> list[Row]:
@@ -227,55 +224,3 @@ def _estimates(frame: pd.DataFrame, column: str) -> dict[tuple[str, str, str], _
         (str(architecture), str(metric), str(scope)): _Estimate(float(value), float(low), float(high))
         for (architecture, metric, scope), (value, low, high) in zip(keys, estimates, strict=True)
     }
-
-
-def _unequal_workers(data: StudyData) -> str:
-    entries = [entry for entry in data.manifest.get("architectures", []) if entry.get("workers")]
-    if len({entry["workers"] for entry in entries}) < 2:
-        return ""
-    totals = ", ".join(f"{entry['name']} {numbers.count(entry['workers'])}" for entry in entries)
-    return f"The architectures run unequal numbers of consumers in total: {totals}."
-
-
-def _censored(data: StudyData) -> list[str]:
-    cut: dict[str, int] = {}
-    for entry in data.manifest.get("censored", []):
-        cut[entry["architecture"]] = cut.get(entry["architecture"], 0) + 1
-    total = data.manifest.get("replications", 1)
-    return [
-        f"{name}: {number} of {total} replications were cut off before everything had drained; "
-        "their latencies and maxima are lower bounds."
-        for name, number in cut.items()
-    ]
-
-
-def _unfaulted(data: StudyData) -> list[str]:
-    found: list[str] = []
-    for fault in data.manifest.get("faults", []):
-        applies = fault.get("applies") or {}
-        only = fault.get("only")
-        if only:
-            found.append(f"{fault['name']} is restricted to {', '.join(only)}.")
-        spared = [name for name in names(data) if applies.get(name) is None and name in (only or names(data))]
-        if spared:
-            target = fault.get("target", "")
-            found.append(f"{fault['name']} hits nothing in {', '.join(spared)}: no such part as {target}.")
-        elif fault.get("scheduled") and not fault.get("windows"):
-            found.append(f"{fault['name']} never happened: every run had ended before it.")
-    return found
-
-
-def _few_replications(data: StudyData) -> str:
-    total = data.manifest.get("replications", 1)
-    if total >= 5:
-        return ""
-    if total < 2:
-        return "One replication: no intervals, and differences may be chance."
-    return f"Only {total} replications: the intervals are wide."
-
-
-def _few_messages(data: StudyData) -> str:
-    offered = data.summary.loc[(data.summary["metric"] == "offered") & (data.summary["scope"] == ""), "mean"]
-    if not len(offered) or float(offered.min()) >= 1000:
-        return ""
-    return f"The 99th percentiles rest on only {numbers.count(float(offered.min()))} messages."

@@ -8,7 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.report.rows import Cell, names, notes, rows
+from sim.report.notes import notes
+from sim.report.rows import Cell, names, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

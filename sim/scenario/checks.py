@@ -121,9 +121,7 @@ def _target(target: str, kind: Any, effects: list[str]) -> str | None:
 
 
 def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
-    if scenario.warmup >= scenario.horizon:
-        mark = place(tree, ("warmup",), default)[1]
-        yield mark.problem("warmup must end before the horizon")
+    yield from _study(tree, scenario, default)
     arrivals = scenario.workload.arrivals
     for key, source in (("rates", arrivals.rates), ("trace", arrivals.trace)):
         if source is not None and not np.isfinite(source.times).all():
@@ -139,6 +137,28 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
     yield from _trace_columns(tree, scenario, default)
     for name in scenario.architectures:
         yield from _endless_retries(tree, scenario, name, default)
+
+
+def _study(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
+    mark = place(tree, ("warmup",), default)[1]
+    if scenario.warmup == "auto":
+        if scenario.study == "incident":
+            yield mark.problem(
+                "warmup: auto is for study: steady_state; the start of an incident is part of the question"
+            )
+    elif scenario.warmup >= scenario.horizon:
+        yield mark.problem("warmup must end before the horizon")
+    precision = scenario.precision
+    if precision is not None and precision.max_replications < scenario.replications:
+        yield place(tree, ("precision", "max_replications"), default)[1].problem(
+            f"max_replications must not be below replications, {scenario.replications}"
+        )
+    for name, fault in scenario.faults.items():
+        if scenario.study == "steady_state" and fault.at is not None and fault.every is None:
+            yield place(tree, ("faults", name, "at"), default)[0].problem(
+                "a steady_state study has no place for what happens once: use study: incident, or mean_up "
+                "with mean_down"
+            )
 
 
 def _trace_columns(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:

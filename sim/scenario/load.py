@@ -19,13 +19,15 @@ from pydantic import ValidationError
 from sim.components.workload import Arrivals
 from sim.scenario.checks import cross_check
 from sim.scenario.designs import expand_architectures
+from sim.scenario.expect import check_expectations, read_expectations
 from sim.scenario.merge import cleared, expand_shorthands, merge
 from sim.scenario.model import Scenario
 from sim.scenario.overrides import override
+from sim.scenario.parts import parts_of
 from sim.scenario.problems import place, translate
 from sim.scenario.reserved import refuse
-from sim.scenario.tree import Branch, Mark, file_path, parse, read
-from sim.vocabulary import Problem, ScenarioError
+from sim.scenario.tree import Branch, Mark, Row, file_path, parse, read
+from sim.vocabulary import Expectation, Problem, ScenarioError
 
 _ENDING = ("stages", "rates", "trace")
 """Arrivals that end by themselves."""
@@ -122,16 +124,31 @@ def _finish(
     tree = expand_architectures(tree, problems)
     tree = cleared(tree)
     _fill_in(tree, written, path, mark)
+    promises, places = _expectations(tree, problems)
     scenario: Scenario | None = None
     try:
         scenario = Scenario.model_validate(tree)
     except ValidationError as error:
         problems += translate(error, tree, mark)
     problems += cross_check(written, tree, scenario, mark)
+    if scenario is not None and promises and not problems:
+        parts = {name: parts_of(scenario, name) for name in scenario.architectures}
+        promises, wrong = check_expectations(promises, places, parts, scenario.last_fault)
+        problems += wrong
+        scenario = scenario.model_copy(update={"expect": tuple(promises)})
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario.remember(text, hashlib.sha256(text.encode()).hexdigest())
     return scenario
+
+
+def _expectations(tree: Branch, problems: list[Problem]) -> tuple[list[Expectation], list[Mark]]:
+    """Parse ``expect:``, take it out of the tree, and say where its items stand."""
+    row = tree.get("expect")
+    if not isinstance(row, Row):
+        return [], []
+    tree.drop("expect")
+    return read_expectations(row, list(tree.under("architectures")), problems)
 
 
 def _inherit(tree: Branch, path: Path, chain: list[Path]) -> Branch:
@@ -168,6 +185,8 @@ def _fill_in(tree: Branch, written: Branch, path: Path, mark: Mark) -> None:
         tree.put("name", path.stem, mark, mark)
     if "baseline" not in tree:
         tree.put("baseline", next(iter(written.under("architectures")), ""), mark, mark)
+    if "warmup" not in tree and tree.get("study") == "steady_state":
+        tree.put("warmup", "auto", *place(tree, ("study",), mark))
     if "horizon" not in tree:
         arrivals = tree.under("workload").get("arrivals")
         try:

@@ -14,8 +14,11 @@ MAIN_KEYS = {"consumers": "count", "stream": "partitions"}
 """The key that a scalar in place of a block of an architecture sets."""
 WORKLOAD_MAIN_KEYS = {"arrivals": "rate", "keys": "count"}
 """The same of the workload."""
+TOP_MAIN_KEYS = {"precision": "within"}
+"""The same of the scenario itself."""
 _FORMS = {
     "service": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
+    "duration": ("mean", "p50", "p99", "mixture", "histogram", "file"),
     "size": ("mean", "p50", "p99", "mixture", "histogram", "file", "trace_column"),
     "arrivals": ("rate", "stages", "rates", "trace"),
 }
@@ -23,6 +26,8 @@ _FORMS = {
 
 def expand_shorthands(tree: Branch) -> None:
     """Put every scalar that stands in place of a block under the block's main key."""
+    for block, key in TOP_MAIN_KEYS.items():
+        _expand(tree, block, key)
     workload = tree.under("workload")
     for block, key in WORKLOAD_MAIN_KEYS.items():
         _expand(workload, block, key)

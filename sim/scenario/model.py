@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, TypeAdapter, WithJsonSchema
+from pydantic import BeforeValidator, Field, PrivateAttr, SkipValidation, TypeAdapter, WithJsonSchema
 
 from sim.architectures.base import Architecture
 from sim.architectures.dual_brokers import DualBrokers
@@ -21,8 +21,8 @@ from sim.architectures.synchronous import Synchronous
 from sim.components.effect import EffectOptions
 from sim.components.faults import FAULT_TYPES, AnyFault, Fault
 from sim.components.workload import Workload
-from sim.engine.quantities import Block, Count, Duration, parse_duration
-from sim.vocabulary import ARCHITECTURE_KINDS
+from sim.engine.quantities import Block, Count, Duration, Share, parse_duration
+from sim.vocabulary import ARCHITECTURE_KINDS, Expectation
 
 AnyArchitecture = Annotated[
     Synchronous | SingleBroker | DualBrokers | Stream | PubSub | SnsSqs, Field(discriminator="kind")
@@ -34,6 +34,7 @@ FAULT_TYPES_BY_KIND: dict[str, type[Fault]] = {
     model.model_fields["kind"].default: model for model in FAULT_TYPES
 }
 
+_EXPECTATION_SCHEMA = WithJsonSchema({"type": "string", "examples": ["all.partial == 0"]})
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 DRAIN_FACTOR = 10
 """A run that drains until it is empty is cut off at so many horizons."""
@@ -51,6 +52,27 @@ def _drain(value: Any) -> float | None:
 _DRAIN_SCHEMA = WithJsonSchema({"anyOf": [{"const": "empty"}, TypeAdapter(Duration).json_schema()]})
 
 
+def _warmup(value: Any) -> float | str:
+    if value == "auto":
+        return "auto"
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or auto") from None
+
+
+_WARMUP_SCHEMA = WithJsonSchema({"anyOf": [{"const": "auto"}, TypeAdapter(Duration).json_schema()]})
+
+
+class Precision(Block):
+    """Replications are added until what is expected is known precisely enough."""
+
+    within: Annotated[Share, Field(gt=0, lt=1)]
+    """The relative error allowed to the mean of every metric that is expected of."""
+    max_replications: Annotated[Count, Field(ge=1)] = 100
+    """The study ends here, precise or not."""
+
+
 class Scenario(Block):
     """The question: a workload, the effects it must cause, the designs to compare and what goes wrong."""
 
@@ -62,16 +84,20 @@ class Scenario(Block):
     """The question in words."""
     seed: Count = 0
     """Of all random streams."""
-    study: Literal["incident"] = "incident"
-    """Fixed start, scripted faults, ends drained."""
+    study: Literal["incident", "steady_state"] = "incident"
+    """incident: fixed start, scripted faults, ends drained. steady_state: what holds in the long run."""
     horizon: Annotated[Duration, Field(gt=0)]
     """When arrivals stop. Default: the end of the stages or of the file."""
-    warmup: Duration = 0.0
-    """Messages published earlier are not counted."""
+    warmup: Annotated[float | Literal["auto"], BeforeValidator(_warmup), _WARMUP_SCHEMA] = 0.0
+    """Messages published earlier are not counted; auto (steady_state): found out."""
     drain: Annotated[float | None, BeforeValidator(_drain), _DRAIN_SCHEMA] = None
     """How long the run may go on after the horizon; None: until empty, at most 10 x horizon."""
     replications: Annotated[Count, Field(ge=1)] = 20
     """Independent runs of each architecture."""
+    precision: Precision | None = None
+    """With it, `replications` is the least number of runs."""
+    indifference: Annotated[Share, Field(lt=1)] = 0.0
+    """Differences within this share of the baseline's mean count as none."""
     baseline: str
     """The architecture that the others are compared with. Default: the first."""
     workload: Workload
@@ -82,6 +108,8 @@ class Scenario(Block):
     """The designs to compare."""
     faults: dict[str, AnyFault] = {}
     """What goes wrong."""
+    expect: tuple[Annotated[Expectation, SkipValidation, _EXPECTATION_SCHEMA], ...] = ()
+    """Promises to be judged: `all.partial == 0`, `kafka.index.latency_p99 < 2s`."""
 
     _text: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")
@@ -104,6 +132,16 @@ class Scenario(Block):
     def limit(self) -> float:
         """When a run is cut off, seconds."""
         return self.horizon * (1 + DRAIN_FACTOR) if self.drain is None else self.horizon + self.drain
+
+    @property
+    def last_fault(self) -> str | None:
+        """The scheduled fault that starts last; of several, the one that stands last in the file."""
+        scheduled = [
+            (fault.at, place, name)
+            for place, (name, fault) in enumerate(self.faults.items())
+            if fault.at is not None
+        ]
+        return max(scheduled)[2] if scheduled else None
 
     @property
     def slug(self) -> str:

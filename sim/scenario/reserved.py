@@ -1,6 +1,6 @@
 """What the language reserves and this version does not do yet: refused with a clear word, in one place.
 
-A value that asks for nothing (``profile: generic``, ``poll: 0s``, ``expect: []``) is taken.
+A value that asks for nothing (``profile: generic``, ``poll: 0s``, ``sweep: {}``) is taken.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ Harmless = dict[str, tuple[Any, ...]]
 """Reserved keys, with the values that ask for nothing."""
 
 TOP: Harmless = {
-    "expect": _NOTHING,
     "sweep": _NOTHING,
-    "precision": _NOTHING,
     "controls": _NOTHING,
     "cost": _NOTHING,
     "alerts": _NOTHING,
@@ -42,10 +40,6 @@ BLOCKS: dict[str, Harmless] = {
     },
 }
 DESIGN: Harmless = {"components": _NOTHING, "links": _NOTHING}
-_VALUES = {
-    "study": ("steady_state", "study: steady_state"),
-    "warmup": ("auto", "warmup: auto"),
-}
 _VENDORS = {
     "VisibilityTimeout": "visibility_timeout",
     "maxReceiveCount": "max_receives",
@@ -68,10 +62,6 @@ def refuse(tree: Branch) -> list[Problem]:
 
 def _refusals(tree: Branch) -> Iterator[Problem]:
     yield from _keys(tree, TOP)
-    for key, (value, shown) in _VALUES.items():
-        if tree.get(key) == value:
-            yield tree.value_marks[key].problem(_later(shown))
-            tree.drop(key)
     yield from _keys(tree.under("workload"), WORKLOAD)
     for _, effect in tree.under("effects").branches():
         yield from _keys(effect, EFFECT)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import NAN, copies, record
 
-from sim.analysis.outcomes import order_violations, outcomes
+from sim.analysis.outcomes import LEAST_MESSAGES, order_violations, outcomes
 from sim.vocabulary import Outcome, Reply
 
 
@@ -108,14 +108,31 @@ def test_response_time(mixed):
     found = outcomes(mixed)
     waits = [0.1, 0.1, 0.1, 0.2, 4.0]
     assert found["response_time_mean", ""] == pytest.approx(np.mean(waits))
-    assert found["response_time_p99", ""] == pytest.approx(np.quantile(waits, 0.99))
+    assert np.isnan(found["response_time_p99", ""])  # of five
 
 
 def test_latency_of_an_effect(mixed):
     """Per effect, latency is over the applied pairs of the window."""
     found = outcomes(mixed)
     assert found["latency_mean", "db"] == pytest.approx(0.5)
-    assert found["latency_p50", "index"] == pytest.approx(0.45)
+    assert np.isnan(found["latency_p50", "index"])  # of two
+
+
+@pytest.mark.parametrize(
+    ("metric", "share"), [("latency_p50", 0.5), ("latency_p95", 0.95), ("latency_p99", 0.99)]
+)
+def test_percentiles_need_messages(metric, share):
+    """A percentile is told from ten messages beyond it on, and refused of one message less."""
+    needed = LEAST_MESSAGES[metric]
+    assert needed == round(10 / (1 - share))
+    rng = np.random.default_rng(5)
+    for count in (needed, needed - 1):
+        published = np.arange(count, dtype=float)
+        waits = rng.exponential(1.0, count)
+        applied = {"db": [[at + wait] for at, wait in zip(published.tolist(), waits.tolist(), strict=True)]}
+        found = outcomes(record(published.tolist(), effects=("db",), applied=applied, horizon=count + 1.0))
+        expected = np.quantile((published + waits) - published, share) if count == needed else np.nan
+        assert found[metric, "db"] == pytest.approx(expected, nan_ok=True)
 
 
 def test_latency_of_whole_messages(mixed):

@@ -42,7 +42,7 @@ def test_a_fault_that_never_comes_has_no_drain_and_is_told() -> None:
     )
     results = sim.run(sim.loads(text), jobs=1)
     assert np.isnan(results.value("drain_time", "stream", "o"))
-    assert "o never happened: every run had ended before it." in results.notes()
+    assert "o never fired: it hit nothing in any replication." in results.notes()
 
 
 def test_work_that_is_cut_off_counts_as_busy() -> None:

@@ -64,8 +64,8 @@ def test_csv_format(study, tmp_path):
     text = (tmp_path / "storm" / "summary.csv").read_bytes()
     assert b"\r" not in text
     assert b"nan" not in text.lower().replace(b"tenant", b"")
-    row = next(line for line in text.decode().splitlines() if line.startswith("queues,latency_p99,db,"))
-    value = study.summary.query("architecture == 'queues' and metric == 'latency_p99' and scope == 'db'")
+    row = next(line for line in text.decode().splitlines() if line.startswith("queues,latency_mean,db,"))
+    value = study.summary.query("architecture == 'queues' and metric == 'latency_mean' and scope == 'db'")
     assert row.split(",")[4] == repr(float(value["mean"].iloc[0]))
 
 

@@ -202,11 +202,11 @@ def test_notes_on_faults(study):
 def test_notes_on_few(study):
     """Few replications and few messages are remarked upon; enough of both are not."""
     assert any("Only 3 replications" in text for text in notes(study))
-    assert any("rest on only 60 messages" in text for text in notes(study))
+    assert any("No 99th percentile is told of fewer than 1,000 messages" in text for text in notes(study))
     summary = study.summary.copy()
     summary.loc[summary["metric"] == "offered", "mean"] = 5000.0
     enough = notes(dataclasses.replace(_with(study), summary=summary))
-    assert not [text for text in enough if "replications" in text or "rest on" in text]
+    assert not [text for text in enough if "Only" in text or "percentile" in text]
 
 
 def test_html_is_escaped(study):

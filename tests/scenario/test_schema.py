@@ -71,7 +71,7 @@ STRUCTURAL = [
     "reserved_effect",
     "reserved_consumers",
     "reserved_profile",
-    "reserved_study",
+    "expect_is_text",
     "reserved_vendor",
     "reserved_custom",
     "drain",

@@ -1,0 +1,76 @@
+"""When enough replications have been run: the relative-precision rule with look-ahead.
+
+Law and Kelton: go on until the half-width of the interval is at most g / (1 + g) of the mean, so that the
+relative error against the unknown truth is at most g. Hoad, Robinson and Davies: an interval that is narrow
+by chance must stay narrow for a few more replications before the study ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.analysis.inference import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Key = tuple[str, str, str]
+"""Architecture, metric and scope."""
+
+LOOK_AHEAD = 5
+"""Replications for which the precision must last."""
+BATCH = 5
+"""Replications that are added at once; fixed, so that a study does not depend on the machine."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How precise a study is.
+
+    Attributes:
+        reached: whether every metric is precise, and was for all of the look-ahead.
+        missing: the metrics that are not precise yet.
+        worst: the greatest relative half-width of all, and whose it is; NaN where there is none.
+    """
+
+    reached: bool
+    missing: tuple[Key, ...]
+    worst: float
+    worst_key: Key | None
+
+
+def assess(values: Mapping[Key, np.ndarray], within: float, at_least: int) -> Progress:
+    """Judge the replications so far.
+
+    Args:
+        values: per metric one value per replication, NaN where there is none.
+        within: the relative error allowed, g.
+        at_least: replications that are run in any case; the rule is not asked before them.
+    """
+    count = len(next(iter(values.values()))) if values else at_least
+    sizes = range(max(count - LOOK_AHEAD, min(at_least, count), 2), count + 1)
+    bound = within / (1 + within)
+    missing: list[Key] = []
+    lasted = count - LOOK_AHEAD >= at_least
+    worst, worst_key = float("nan"), None
+    for key, series in values.items():
+        relative = [relative_half_width(series[:size]) for size in sizes]
+        if not relative or relative[-1] > bound:
+            missing.append(key)
+        lasted = lasted and all(each <= bound for each in relative)
+        if relative and not relative[-1] <= worst:
+            worst, worst_key = relative[-1], key
+    return Progress(reached=lasted and not missing, missing=tuple(missing), worst=worst, worst_key=worst_key)
+
+
+def relative_half_width(series: np.ndarray) -> float:
+    """Half-width of the 95 % interval over the mean: 0 where nothing varies, infinite where it is unknown."""
+    mean, half, count = interval(series[None, :])
+    if int(count[0]) < 2:
+        return float("inf")
+    if float(half[0]) == 0:
+        return 0.0
+    return float(half[0] / abs(mean[0])) if mean[0] else float("inf")

@@ -1,0 +1,82 @@
+"""What a steady-state study needs before it can begin: a steady state, and where it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sim.analysis import window
+from sim.analysis.warmup import mean_series, mser5
+from sim.experiment.replication import run_replication
+from sim.scenario.model import Scenario
+
+PILOT = 5
+"""Replications from which the warm-up is found; they are run again afterwards, without it."""
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """The warm-up of a study and how it came about.
+
+    Attributes:
+        seconds: applied to all architectures.
+        rule: ``given`` or ``MSER-5``.
+        cuts: seconds that the rule would cut, by architecture; empty where the warm-up is given.
+        unsettled: architectures whose cut lies in the last half of the run: no steady state was seen.
+    """
+
+    seconds: float
+    rule: str
+    cuts: dict[str, float]
+    unsettled: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"seconds": self.seconds, "rule": self.rule, "cuts": self.cuts, "unsettled": [*self.unsettled]}
+
+
+Apply = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+"""Calls a function with each of the arguments, here or in other processes, and yields what it returns."""
+
+
+def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
+    """The scenario with its warm-up in seconds.
+
+    MSER-5 looks at the latency of the messages in the order of their publishing, averaged over the pilot's
+    replications; of all architectures the largest cut holds for all.
+
+    Args:
+        scenario: the question.
+        apply: runs the pilot.
+    """
+    if not isinstance(scenario.warmup, str):
+        return scenario, Warmup(scenario.warmup, "given", {}, ())
+    whole = scenario.model_copy(update={"warmup": 0.0})
+    names = list(scenario.architectures)
+    tasks = [(whole, name, number) for name in names for number in range(min(PILOT, scenario.replications))]
+    runs = sorted(apply(_latencies, tasks), key=lambda run: run[:2])
+    cuts: dict[str, float] = {}
+    unsettled: list[str] = []
+    for name in names:
+        mine = [(published, latency) for architecture, _, published, latency in runs if architecture == name]
+        cut = mser5(mean_series([latency for _, latency in mine]))
+        published = mine[0][0]
+        cuts[name] = float(published[min(cut.count, len(published) - 1)]) if cut.count else 0.0
+        if cut.is_too_late:
+            unsettled.append(name)
+    seconds = max(cuts.values())
+    return (
+        scenario.model_copy(update={"warmup": seconds}),
+        Warmup(seconds, "MSER-5", cuts, tuple(unsettled)),
+    )
+
+
+def _latencies(scenario: Scenario, name: str, replication: int) -> tuple[str, int, np.ndarray, np.ndarray]:
+    """Publish times and latencies of the messages of one run, NaN where one never came to its end."""
+    record = run_replication(scenario, name, replication)
+    counted = window.published_inside(record)
+    latency = window.last_applied(record) - record.published
+    return name, replication, record.published[counted], latency[counted]

@@ -1,0 +1,51 @@
+"""A finished study on the terminal: verdicts first, then the table, then what one must know to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from sim.report.notes import notes
+from sim.report.promises import keeps_every_promise, verdict_lines
+from sim.vocabulary import Verdict
+
+if TYPE_CHECKING:
+    from sim.report.results import Results
+
+STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_WIDTH = 120
+"""Of a file or a pipe, which have none: what a design document takes."""
+
+
+def console() -> Console:
+    """Where the commands print."""
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=_WIDTH)
+
+
+def show(results: Results, screen: Console, metrics: Sequence[str] | None = None) -> None:
+    """Print a study.
+
+    Raises:
+        ValueError: a metric is not known.
+    """
+    screen.print(results.headline(), highlight=False)
+    lines = verdict_lines(results.data)
+    if lines:
+        screen.print()
+    for verdict, line in lines:
+        screen.print(verdict_text(verdict, line))
+    kept = keeps_every_promise(results.data)
+    if kept:
+        screen.print(kept, highlight=False)
+    screen.print(results.table(metrics))
+    for note in notes(results.data):
+        screen.print(note, style="yellow", highlight=False)
+
+
+def verdict_text(verdict: str, line: str) -> Text:
+    """A verdict in its colour, and what it is about."""
+    return Text.assemble((f"{verdict:<12}  ", STYLES[Verdict(verdict)]), line)
