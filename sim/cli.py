@@ -11,11 +11,14 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.vocabulary import ExitCode, ScenarioError
+
+if TYPE_CHECKING:
+    from sim.report.results import Results
 
 app = typer.Typer(
     name="sim",
@@ -39,10 +42,14 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's
 
 
 @app.command()
-def run(
-    file: File,
+def run(  # noqa: PLR0913 - one argument per option
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A scenario, several of them, or a folder of scenarios.", metavar="FILE…"),
+    ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the files go. Default: results/<name>.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the files go. Default: results/<name>; of several: results."),
     ] = None,
     replications: Replications = None,
     seed: Seed = None,
@@ -60,33 +67,60 @@ def run(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verdicts as JUnit XML, for CI systems.")
     ] = None,
+    counter: Annotated[
+        bool,
+        typer.Option("--counter", help="Run the counter-case, which shows that the expectations can fail."),
+    ] = False,
 ) -> None:
-    """Run a scenario: verdicts and table here, files and pictures in a folder."""
+    """Run scenarios: verdicts and table here, files and pictures in a folder."""
     with _errors():
+        from sim.report.batch import run_all, scenario_files
         from sim.report.junit import write_junit
-        from sim.report.progress import progress
-        from sim.report.promises import exit_code
+        from sim.report.promises import exit_code, worst_code
         from sim.report.rows import check_names
-        from sim.report.run import run as run_scenario
-        from sim.report.terminal import console, show
-        from sim.scenario.load import load
+        from sim.report.terminal import console, show, show_all
 
         wanted = None if metrics is None else metrics.split(",")
         with _bad_input():
             check_names(wanted or ())
             if keep not in ("first", "all"):
                 raise ValueError(f"--keep takes first or all, not {keep!r}")
-        scenario = load(file, overrides=overrides or (), replications=replications, seed=seed)
-        with progress(scenario) as on_done:
-            results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
-        folder = results.save(Path("results") / scenario.slug if out is None else out)
-        screen = console()
-        with _bad_input():
-            show(results, screen, wanted)
-        screen.print(f"files and pictures in {folder}", highlight=False)
+        numbers = {
+            "overrides": overrides or (),
+            "replications": replications,
+            "seed": seed,
+            "counter": counter,
+        }
+        files, screen = scenario_files(paths), console()
+        if len(files) > 1 or paths[0].is_dir():
+            ended = show_all(
+                run_all(files, out or Path("results"), jobs=jobs, options=numbers, keep=keep), screen
+            )
+            manifests = [each.manifest for each in ended if each.manifest]
+            code = worst_code([each.code for each in ended])
+        else:
+            results, folder = _run_one(files[0], out, numbers, jobs, keep)
+            with _bad_input():
+                show(results, screen, wanted)
+            screen.print(f"files and pictures in {folder}", highlight=False)
+            manifests, code = [results.manifest], exit_code(results.manifest)
         if junit is not None:
-            write_junit([results.data], junit)
-        raise typer.Exit(exit_code(results.data))
+            write_junit(manifests, junit)
+        raise typer.Exit(code)
+
+
+def _run_one(
+    file: Path, out: Path | None, numbers: dict[str, Any], jobs: int | None, keep: str
+) -> tuple[Results, Path]:
+    """Run one scenario with a progress bar and save what it leaves."""
+    from sim.report.progress import progress
+    from sim.report.run import run as run_scenario
+    from sim.scenario.load import load
+
+    scenario = load(file, **numbers)
+    with progress(scenario) as on_done:
+        results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
+    return results, results.save(Path("results") / scenario.slug if out is None else out)
 
 
 @app.command()

@@ -23,8 +23,8 @@ def table_html(data: StudyData) -> str:
     headings = "".join(
         _heading(name, is_baseline=name == baseline, is_cut_off=name in cut_off) for name in names(data)
     )
-    promises = "".join(_promise(verdict, line) for verdict, line in verdict_lines(data))
-    kept = keeps_every_promise(data)
+    promises = "".join(_promise(verdict, line) for verdict, line in verdict_lines(data.manifest))
+    kept = keeps_every_promise(data.manifest)
     body = "".join(_row(row) for row in rows(data))
     remarks = "".join(f"<li>{escape(text)}</li>" for text in notes(data))
     parts = [

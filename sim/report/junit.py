@@ -6,38 +6,35 @@ expectations have one case, which passes when the run ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from sim.report.promises import verdict_lines
 from sim.vocabulary import Verdict
 
-if TYPE_CHECKING:
-    from sim.experiment.archive import StudyData
-
 _TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
-def write_junit(studies: Sequence[StudyData], path: Path) -> None:
+def write_junit(manifests: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write one file for several studies, in their order."""
     root = ET.Element("testsuites", name="sim")
-    for data in studies:
-        _suite(root, data)
+    for manifest in manifests:
+        _suite(root, manifest)
     ET.indent(root)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-def _suite(root: ET.Element, data: StudyData) -> None:
-    verdicts: list[dict[str, Any]] = data.manifest.get("verdicts", [])
+def _suite(root: ET.Element, manifest: Mapping[str, Any]) -> None:
+    verdicts: list[dict[str, Any]] = manifest.get("verdicts", [])
     counts = {tag: sum(each["verdict"] == verdict for each in verdicts) for verdict, tag in _TAGS.items()}
-    seconds = float(data.manifest.get("wall_time_s", 0.0))
+    seconds = float(manifest.get("wall_time_s", 0.0))
     suite = ET.SubElement(
         root,
         "testsuite",
-        name=data.name,
+        name=manifest["name"],
         tests=str(max(len(verdicts), 1)),
         failures=str(counts["failure"]),
         errors=str(counts["error"]),
@@ -45,9 +42,9 @@ def _suite(root: ET.Element, data: StudyData) -> None:
         time=f"{seconds:.3f}",
     )
     if not verdicts:
-        ET.SubElement(suite, "testcase", classname=data.name, name="runs to its end")
-    for verdict, (_, line) in zip(verdicts, verdict_lines(data), strict=True):
-        case = ET.SubElement(suite, "testcase", classname=data.name, name=verdict["expectation"])
+        ET.SubElement(suite, "testcase", classname=manifest["name"], name="runs to its end")
+    for verdict, (_, line) in zip(verdicts, verdict_lines(manifest), strict=True):
+        case = ET.SubElement(suite, "testcase", classname=manifest["name"], name=verdict["expectation"])
         tag = _TAGS.get(Verdict(verdict["verdict"]))
         if tag is not None:
             ET.SubElement(case, tag, type=verdict["verdict"], message=line).text = line

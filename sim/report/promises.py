@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.report import numbers
 from sim.vocabulary import METRICS, ExitCode, Verdict
-
-if TYPE_CHECKING:
-    from sim.experiment.archive import StudyData
 
 _CODES = {Verdict.PASS: ExitCode.OK, Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE, Verdict.FAIL: ExitCode.FAIL}
 _SHOWN = 4
 """Architectures told of one by one; the others are counted."""
 
 
-def verdict_lines(data: StudyData) -> list[tuple[str, str]]:
+def verdict_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The verdict on each expectation, with the line that a person reads."""
-    verdicts: list[dict[str, Any]] = data.manifest.get("verdicts", [])
+    verdicts: list[dict[str, Any]] = manifest.get("verdicts", [])
     width = max((len(each["expectation"]) for each in verdicts), default=0)
     return [(each["verdict"], f"{each['expectation']:<{width}}  {_because(each)}") for each in verdicts]
 
 
-def keeps_every_promise(data: StudyData) -> str:
+def keeps_every_promise(manifest: Mapping[str, Any]) -> str:
     """Which architectures keep all that is promised of them; empty where that says nothing."""
     kept: dict[str, bool] = {}
-    for verdict in data.manifest.get("verdicts", []):
+    for verdict in manifest.get("verdicts", []):
         for entry in verdict["architectures"]:
             is_kept = entry["verdict"] == Verdict.PASS
             kept[entry["name"]] = kept.get(entry["name"], True) and is_kept
@@ -39,9 +35,9 @@ def keeps_every_promise(data: StudyData) -> str:
     return f"only {' and '.join(good)} keep{'s' if len(good) == 1 else ''} every promise"
 
 
-def exit_code(data: StudyData) -> ExitCode:
+def exit_code(manifest: Mapping[str, Any]) -> ExitCode:
     """What the verdicts mean for the shell."""
-    found = [_CODES[Verdict(each["verdict"])] for each in data.manifest.get("verdicts", [])]
+    found = [_CODES[Verdict(each["verdict"])] for each in manifest.get("verdicts", [])]
     return worst_code(found)
 
 
@@ -104,8 +100,3 @@ def _metric(text: str) -> str:
     metric = words[0].rpartition(".")[2]
     assert metric in METRICS
     return metric
-
-
-def is_known(value: float | None) -> bool:
-    """Whether there is a number."""
-    return value is not None and not math.isnan(value)

@@ -114,7 +114,7 @@ class Results:
         """The verdict on each expectation (PASS, FAIL or INCONCLUSIVE), with a line that says why."""
         from sim.report.promises import verdict_lines  # noqa: PLC0415 - only where it is shown
 
-        return verdict_lines(self.data)
+        return verdict_lines(self.manifest)
 
     def notes(self) -> list[str]:
         """What a reader must know before trusting the comparison."""

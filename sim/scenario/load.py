@@ -22,7 +22,7 @@ from sim.scenario.designs import expand_architectures
 from sim.scenario.expect import check_expectations, read_expectations
 from sim.scenario.merge import cleared, expand_shorthands, merge
 from sim.scenario.model import Scenario
-from sim.scenario.overrides import override
+from sim.scenario.overrides import override, override_by_counter
 from sim.scenario.parts import parts_of
 from sim.scenario.problems import place, translate
 from sim.scenario.reserved import refuse
@@ -41,6 +41,7 @@ def load(
     *,
     replications: int | None = None,
     seed: int | None = None,
+    counter: bool = False,
 ) -> Scenario:
     """Load a scenario file.
 
@@ -49,13 +50,15 @@ def load(
         overrides: ``path=value`` each, as after ``--set``.
         replications: instead of the file's.
         seed: instead of the file's.
+        counter: set what the file says under ``counter``, with which its expectations must fail.
 
     Raises:
         ScenarioError: every problem with file, line and column.
     """
     path = Path(path)
     tree, text = read(path, str(path))
-    return _finish(tree, text, path, overrides, {"replications": replications, "seed": seed})
+    numbers = {"replications": replications, "seed": seed}
+    return _finish(tree, text, path, overrides, numbers, is_counter=counter)
 
 
 def loads(
@@ -109,8 +112,12 @@ def _finish(
     path: Path,
     overrides: Sequence[str],
     numbers: Mapping[str, int | None],
+    *,
+    is_counter: bool = False,
 ) -> Scenario:
     tree = _inherit(tree, path, [path.resolve()])
+    if is_counter:
+        override_by_counter(tree, Mark(str(path), 1, 1))
     override(tree, overrides, path.parent)
     mark = Mark(str(path), 1, 1)
     for key, number in numbers.items():

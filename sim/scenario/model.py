@@ -108,6 +108,8 @@ class Scenario(Block):
     """The designs to compare."""
     faults: dict[str, AnyFault] = {}
     """What goes wrong."""
+    counter: dict[str, Any] = {}
+    """Paths and values that make the expectations fail: `--counter` sets them."""
     expect: tuple[Annotated[Expectation, SkipValidation, _EXPECTATION_SCHEMA], ...] = ()
     """Promises to be judged: `all.partial == 0`, `kafka.index.latency_p99 < 2s`."""
 

@@ -47,16 +47,50 @@ def override(tree: Branch, overrides: Sequence[str], folder: Path) -> None:
         raise ScenarioError(problems)
 
 
-def _read(text: str, folder: Path) -> tuple[Keys, Any, Mark]:
-    shown = f"--set {text}"
+def override_by_counter(tree: Branch, default: Mark) -> None:
+    """Set what a scenario's ``counter`` says, which makes its promises fail.
+
+    Args:
+        tree: of a scenario with what it extends.
+        default: the place of a scenario that has no counter-case.
+
+    Raises:
+        ScenarioError: what is wrong with its paths, at their places in the file.
+    """
+    counter = tree.under("counter")
+    problems: list[Problem] = []
+    if not counter:
+        mark = tree.value_marks.get("counter") or default
+        problems.append(mark.problem("no counter-case: the scenario needs counter: {path: value}"))
+    for text, value in counter.items():
+        mark = counter.key_marks[text]
+        try:
+            path, end = _path(text, mark)
+            if end < len(text):
+                raise _wrong(mark, f"{text!r} is no path: write for example architectures.stream.consumers")
+            _applied(tree, path, NONE if value is None else value, counter.value_marks[text])
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _path(text: str, mark: Mark) -> tuple[Keys, int]:
+    """The keys at the beginning of a text, and where they end."""
     path: Keys = []
     end = 0
     while match := _SEGMENT.match(text, end):
-        path.append((match[1] or match[2], Mark(shown, 1, end + 1)))
+        path.append((match[1] or match[2], Mark(mark.file, mark.line, mark.column + end)))
         end = match.end()
         if text[end : end + 1] != ".":
             break
         end += 1
+    return path, end
+
+
+def _read(text: str, folder: Path) -> tuple[Keys, Any, Mark]:
+    shown = f"--set {text}"
+    path, end = _path(text, Mark(shown, 1, 1))
     if text[end : end + 1] != "=" or not path or text[end - 1] == "." or not text[end + 1 :].strip():
         raise _wrong(Mark(shown, 1, end + 1), "write path=value, for example seed=7")
     start = end + 1
