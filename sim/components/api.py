@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.components.faults import Crash, Down
 from sim.components.site import Site
-from sim.components.timelines import Condition
+from sim.components.timelines import Condition, names
 from sim.vocabulary import Role
 
 
@@ -13,6 +13,7 @@ class ApiFaults:
 
     def __init__(self, site: Site) -> None:
         away = site.faults.conditions(Role.API, ("api",), Down, Crash)
+        self.faults = names(away)
         self._timed = [each for each in away if each.windows is not None]
         self._chances = [each for each in away if each.windows is None]
         self._interrupting = [

@@ -62,7 +62,8 @@ class Outage:
 class Condition:
     """Whether a fault is active for an attempt: by the time, by chance, or by both."""
 
-    def __init__(self, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
+    def __init__(self, name: str, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
+        self.name = name
         self.fault = fault
         self.windows = windows
         self._draws = draws
@@ -108,7 +109,7 @@ class FaultPlan:
                 draws = None
                 if fault.probability is not None:
                     draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
-                found.append(Condition(fault, self._windows[name], draws))
+                found.append(Condition(name, fault, self._windows[name], draws))
         return found
 
     def outages(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> list[list[Outage]]:
@@ -120,13 +121,9 @@ class FaultPlan:
             is_api: whether the pool is part of the API server and goes down with it.
         """
         away: list[list[Outage]] = [[] for _ in range(workers)]
-        for name, fault in self._faults.items():
-            hit = _concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)
-            if not hit:
-                continue
-            if isinstance(fault, Down) and not (
-                is_api and fault.role != Role.API and _is_whole_call(fault, workers)
-            ):
+        for name in self.of_pool(effects, workers, is_api=is_api):
+            fault = self._faults[name]
+            if isinstance(fault, Down):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
@@ -135,9 +132,24 @@ class FaultPlan:
                         Outage(start, end, fault.in_hand, takes_memory=part == workers)
                         for start, end in zip(windows.starts, windows.ends, strict=True)
                     ]
-            elif isinstance(fault, Crash):
+            else:
+                assert isinstance(fault, Crash)
                 self._add_crashes(name, fault, fault.effect or effects[0], away)
         return [sorted(outages, key=lambda outage: outage.start) for outages in away]
+
+    def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
+        """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""
+        found: list[str] = []
+        for name, fault in self._faults.items():
+            if is_api and fault.role == Role.API:
+                is_hit = isinstance(fault, Down | Crash)
+            else:
+                is_call = is_api and _is_whole_call(fault, workers)
+                is_hit = isinstance(fault, Down | Crash) and not is_call
+                is_hit = is_hit and _concerns(fault, Role.CONSUMERS, effects)
+            if is_hit:
+                found.append(name)
+        return tuple(found)
 
     def pauses(self, effects: tuple[str, ...]) -> list[Windows]:
         """When the broker for these effects is down and hands nothing out."""
@@ -229,6 +241,11 @@ class FaultPlan:
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
                 away[int(share * len(away))].append(Outage(start, end, "lose"))
+
+
+def names(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """The names of the faults, each once."""
+    return tuple(dict.fromkeys(condition.name for condition in conditions))
 
 
 def ends_of(pauses: list[Windows]) -> list[float]:

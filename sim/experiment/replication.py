@@ -7,6 +7,8 @@ import numpy as np
 from sim.architectures.base import Architecture
 from sim.components.site import Site
 from sim.components.timelines import FaultPlan
+from sim.components.wiring import Wiring
+from sim.components.workload import Messages
 from sim.engine.distributions import TraceColumn
 from sim.engine.record import Record
 from sim.engine.streams import Streams
@@ -24,21 +26,39 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
             architecture.
     """
     streams = Streams(scenario.seed, replication)
-    columns = [
-        each.service.trace_column
-        for each in scenario.effects.values()
-        if isinstance(each.service, TraceColumn)
-    ]
-    messages = scenario.workload.draw(streams, scenario.horizon, columns)
+    messages = scenario.workload.draw(streams, scenario.horizon, _trace_columns(scenario))
+    site = _build(scenario, name, streams, messages)
+    site.run_to_the_end(scenario.horizon)
+    record = _record(scenario, name, replication, site)
+    record.check()
+    return record
+
+
+def wiring(scenario: Scenario, name: str) -> Wiring:
+    """Build one architecture without messages, and tell what stands there and how it is connected.
+
+    Args:
+        scenario: the question.
+        name: of the architecture.
+    """
+    nothing = np.zeros(0)
+    trace = dict.fromkeys(_trace_columns(scenario), nothing)
+    messages = Messages(published=nothing, key=np.zeros(0, dtype=np.int64), size=nothing, trace=trace)
+    return _build(scenario, name, Streams(scenario.seed, 0), messages).wiring
+
+
+def _build(scenario: Scenario, name: str, streams: Streams, messages: Messages) -> Site:
     faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
     window = (scenario.warmup, scenario.horizon)
     site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
     architecture: Architecture = scenario.architectures[name]
     architecture.build(site)
-    site.run_to_the_end(scenario.horizon)
-    record = _record(scenario, name, replication, site)
-    record.check()
-    return record
+    return site
+
+
+def _trace_columns(scenario: Scenario) -> list[str]:
+    services = [effect.service for effect in scenario.effects.values()]
+    return [service.trace_column for service in services if isinstance(service, TraceColumn)]
 
 
 def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
