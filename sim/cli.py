@@ -1,4 +1,4 @@
-"""The command line: ``sim run``, ``sim check``, ``sim schema``.
+"""The command line: ``sim run``, ``sim check``, ``sim draw``, ``sim schema``.
 
 Exit codes are those of ``vocabulary.ExitCode``. Whatever a user can cause ends in a sentence, not in a
 traceback. Heavy imports stand inside the commands that need them.
@@ -105,6 +105,47 @@ def check(file: File, overrides: Overrides = None) -> None:
         )
         faults = ", ".join(f"{name} ({fault.kind} {fault.target})" for name, fault in scenario.faults.items())
         typer.echo(f"  faults: {faults or 'none'}")
+
+
+@app.command()
+def draw(
+    file: File,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Which architectures. Default: all.")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", metavar="svg,png,mermaid", help="Of which kinds the files are.")
+    ] = "svg,png,mermaid",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the files go; - prints Mermaid text here. Default: results/<name>_diagrams.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw the architectures of a scenario as they are built, and what its faults hit."""
+    with _errors():
+        from sim.report.diagram.mermaid import mermaid
+        from sim.report.draw import FORMATS, chosen, save
+        from sim.scenario.load import load
+
+        wanted = formats.split(",")
+        scenario = load(file, overrides=overrides or ())
+        with _bad_input():
+            for name in wanted:
+                if name not in FORMATS:
+                    raise ValueError(f"--format takes {', '.join(FORMATS)}, not {name!r}")
+            if out == "-" and wanted != ["mermaid"]:
+                raise ValueError("--out - prints text: it goes with --format mermaid")
+            names = chosen(scenario, None if architecture is None else architecture.split(","))
+        if out == "-":
+            typer.echo(mermaid(scenario, names), nl=False)
+            return
+        folder = Path("results") / f"{scenario.slug}_diagrams" if out is None else Path(out)
+        for path in save(scenario, folder, names, wanted):
+            typer.echo(path)
 
 
 @app.command()

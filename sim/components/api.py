@@ -13,7 +13,6 @@ class ApiFaults:
 
     def __init__(self, site: Site) -> None:
         away = site.faults.conditions(Role.API, ("api",), Down, Crash)
-        self.faults = names(away)
         self._timed = [each for each in away if each.windows is not None]
         self._chances = [each for each in away if each.windows is None]
         self._interrupting = [
@@ -23,6 +22,10 @@ class ApiFaults:
             or (isinstance(each.fault, Down) and each.fault.in_hand != "finish")
         ]
         self.is_quiet = not away
+
+    def faults(self, steps: int) -> tuple[str, ...]:
+        """Names of the faults that matter to requests of so many steps."""
+        return names([*self._timed, *(self._chances if steps > 1 else ())])
 
     def is_away(self, now: float) -> bool:
         """Whether a request finds nobody."""

@@ -90,8 +90,9 @@ class Producer:
         self._reports: Counter[tuple[int, int]] = Counter()
         self._relays: list[_Relay] = []
         effects = tuple(site.effects[number].name for link in writes for number in link.effects)
+        faults = self._api.faults(1 if options.outbox else len(writes))
         site.wiring.add(Node(CALLERS, "callers", effects))
-        site.wiring.add(Node(API, "api", effects, options, self._api.faults))
+        site.wiring.add(Node(API, "api", effects, options, faults))
         site.wiring.connect(Edge(CALLERS, API, "request"))
         for link in writes:
             if options.outbox:

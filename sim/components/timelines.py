@@ -143,6 +143,8 @@ class FaultPlan:
         for name, fault in self._faults.items():
             if is_api and fault.role == Role.API:
                 is_hit = isinstance(fault, Down | Crash)
+                if fault.probability is not None:  # it dies between two effects of a request
+                    is_hit = len(effects) > 1
             else:
                 is_call = is_api and _is_whole_call(fault, workers)
                 is_hit = isinstance(fault, Down | Crash) and not is_call
