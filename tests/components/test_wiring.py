@@ -112,7 +112,7 @@ def test_partitions_are_shared_out_in_ranges():
 
 
 HITS = [
-    ("{kind: reject, target: index.sink, at: 1s, duration: 1s}", {kind: "index.sink" for kind in KINDS}),
+    ("{kind: reject, target: index.sink, at: 1s, duration: 1s}", dict.fromkeys(KINDS, "index.sink")),
     (
         "{kind: reject, target: index.broker, at: 1s, duration: 1s}",
         {

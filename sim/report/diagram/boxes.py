@@ -12,7 +12,7 @@ import textwrap
 from dataclasses import dataclass, field
 
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from sim.components.log import StreamOptions
 from sim.components.wiring import Kind, Node, Wiring
@@ -137,7 +137,5 @@ def _lines(text: str) -> list[str]:
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Width of a line of text, points."""
-    if not text.strip():
-        return 0.0
-    letters = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), text, size=size, prop=letters).get_extents().width)
+    letters = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal", size=size)
+    return float(text_to_path.get_text_width_height_descent(text, letters, ismath=False)[0])
