@@ -343,6 +343,17 @@ def test_own_axes_are_used():
     assert sizes[1] == pytest.approx(sizes[0] / 2, rel=0.01)
 
 
+def test_a_notebook_shows_what_has_no_axes(monkeypatch):
+    """A drawing of its own is shown below the cell; one on the user's axes is the user's to show."""
+    shown = []
+    monkeypatch.setattr("sim.report.figures.show_in_notebook", shown.append)
+    scenario = load(SCENARIOS / "four_approaches.yaml")
+    axes = sim.draw(scenario, architecture="stream")
+    sim.draw(scenario, Figure().subplots(), "stream")
+    assert len(shown) == 1
+    assert shown[0] is axes
+
+
 def test_axes_and_architectures_must_match():
     """One axes for several architectures is an error that says what to do, as is an unknown name."""
     scenario = load(SCENARIOS / "four_approaches.yaml")
