@@ -13,19 +13,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.report.draw import draw
     from sim.report.results import Results
     from sim.report.run import run
     from sim.scenario.load import load, loads
     from sim.scenario.model import Scenario
     from sim.vocabulary import Problem, ScenarioError
 
-__all__ = ["Problem", "Results", "Scenario", "ScenarioError", "load", "loads", "run"]
+__all__ = ["Problem", "Results", "Scenario", "ScenarioError", "draw", "load", "loads", "run"]
 
 _HOMES = {
     "Problem": "sim.vocabulary",
     "Results": "sim.report.results",
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.vocabulary",
+    "draw": "sim.report.draw",
     "load": "sim.scenario.load",
     "loads": "sim.scenario.load",
     "run": "sim.report.run",

@@ -144,6 +144,47 @@ def check(file: File, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def draw(
+    file: File,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Which architectures. Default: all.")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", metavar="svg,png,mermaid", help="Of which kinds the files are.")
+    ] = "svg,png,mermaid",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the files go; - prints Mermaid text here. Default: results/<name>_diagrams.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw the architectures of a scenario as they are built, and what its faults hit."""
+    with _errors():
+        from sim.report.diagram.mermaid import mermaid
+        from sim.report.draw import FORMATS, chosen, save
+        from sim.scenario.load import load
+
+        wanted = formats.split(",")
+        scenario = load(file, overrides=overrides or ())
+        with _bad_input():
+            for name in wanted:
+                if name not in FORMATS:
+                    raise ValueError(f"--format takes {', '.join(FORMATS)}, not {name!r}")
+            if out == "-" and wanted != ["mermaid"]:
+                raise ValueError("--out - prints text: it goes with --format mermaid")
+            names = chosen(scenario, None if architecture is None else architecture.split(","))
+        if out == "-":
+            typer.echo(mermaid(scenario, names), nl=False)
+            return
+        folder = Path("results") / f"{scenario.slug}_diagrams" if out is None else Path(out)
+        for path in save(scenario, folder, names, wanted):
+            typer.echo(path)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from sim.scenario.schema import json_schema

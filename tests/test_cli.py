@@ -160,3 +160,63 @@ def test_light_commands_load_nothing_heavy(good: Path, words: list[str]) -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_draw_writes_drawings_beside_the_study(good: Path, tmp_path: Path) -> None:
+    """Drawings go into a folder of their own, so that a study before or after them is not in the way."""
+    runner = CliRunner()
+    assert runner.invoke(app, ["run", str(good), "--replications", "1"]).exit_code == 0
+    done = runner.invoke(app, ["draw", str(good)])
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "results" / "small_shop_diagrams"
+    stems = ("diagram", "diagram_single_broker", "diagram_stream")
+    assert {path.name for path in folder.iterdir()} == {
+        f"{stem}.{ending}" for stem in stems for ending in ("svg", "png", "mmd")
+    }
+    assert (folder / "diagram.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "diagram.svg").read_text().startswith("<?xml")
+    assert {path.name for path in (tmp_path / "results" / "small_shop").iterdir()} == FILES | PICTURES
+    assert runner.invoke(app, ["run", str(good), "--replications", "1"]).exit_code == 0
+
+
+def test_draw_takes_options(good: Path, tmp_path: Path) -> None:
+    """--architecture, --format, --out and --set do what they say."""
+    words = [
+        "draw",
+        str(good),
+        "--architecture",
+        "stream",
+        "--format",
+        "mermaid",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    done = CliRunner().invoke(app, [*words, "--set", "architectures.stream.stream.partitions=48"])
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"diagram.mmd", "diagram_stream.mmd"}
+    assert "48 partitions" in (tmp_path / "x" / "diagram.mmd").read_text()
+
+
+def test_draw_prints_mermaid(good: Path, tmp_path: Path) -> None:
+    """--out - prints the text and nothing else, and leaves no files."""
+    done = CliRunner().invoke(app, ["draw", str(good), "--format", "mermaid", "--out", "-"])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[1] == "flowchart LR"
+    assert 'subgraph a1["stream"]' in done.output
+    assert "rejects at 20 s for 5 s" in done.output
+    assert {path.name for path in tmp_path.iterdir()} == {"good.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--architecture", "strem"], "did you mean 'stream'"),
+        (["--format", "gif"], "--format takes svg, png, mermaid, not 'gif'"),
+        (["--out", "-"], "--out - prints text: it goes with --format mermaid"),
+    ],
+)
+def test_draw_refuses_what_makes_no_sense(good: Path, words: list[str], told: str) -> None:
+    """Wrong options end with a sentence and exit code 2."""
+    done = CliRunner().invoke(app, ["draw", str(good), *words])
+    assert done.exit_code == 2
+    assert told in done.output

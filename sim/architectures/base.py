@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from sim.components.effect import Effect
 from sim.components.link import Link
 from sim.components.producer import Producer, ProducerOptions
 from sim.components.site import Site
-from sim.components.topic import Topic
+from sim.components.topic import QueueSubscription, Subscriber, Topic
 from sim.engine.quantities import Block, Duration
 
 
@@ -48,25 +48,32 @@ def start_producer(
         for follower in site.followers(effect):
             if follower in completions:
                 link = completions[follower]
+                workers = next(pool for pool in site.pools if effect in pool.effects)
+                link.comes_from(workers.name, reports=True)
                 effect.on_applied.append(
                     lambda message, link=link: producer.publish_completion(link, message)
                 )
 
 
 def start_fan_out(
-    site: Site, options: ProducerOptions, accepts: dict[Effect, Callable[[int, float], bool]], hop: float
+    site: Site,
+    options: ProducerOptions,
+    subscriptions: Mapping[Effect, QueueSubscription | Subscriber],
+    hop: float,
 ) -> None:
     """Put the API server in front of a topic that pushes to all effects at once.
 
     Args:
         site: where it stands.
         options: how it publishes.
-        accepts: for each effect what takes a message for its subscription.
+        subscriptions: for each effect what takes a message for it.
         hop: network delay to the topic, s.
     """
     first = site.first_effects()
-    topic = Topic([accepts[effect] for effect in first])
+    topic = Topic(site, {effect: subscriptions[effect] for effect in first})
     completions = {
-        effect: Link(site, [effect], accept, hop) for effect, accept in accepts.items() if effect not in first
+        effect: Link(site, [effect], subscription, hop)
+        for effect, subscription in subscriptions.items()
+        if effect not in first
     }
-    start_producer(site, options, [Link(site, first, topic.accept, hop)], completions)
+    start_producer(site, options, [Link(site, first, topic, hop)], completions)

@@ -52,6 +52,6 @@ class DualBrokers(Architecture):
         links: dict[Effect, Link] = {}
         for effect in site.effects:
             queue = self.per_effect[effect.name].build(site, effect, self.hop)
-            links[effect] = Link(site, [effect], queue.accept, self.hop)
+            links[effect] = Link(site, [effect], queue, self.hop)
         first = site.first_effects()
         start_producer(site, self.producer, [links[effect] for effect in first], links)

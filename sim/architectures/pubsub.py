@@ -48,8 +48,7 @@ class PubSub(Architecture):
 
     def build(self, site: Site) -> None:
         """Build api → topic → db_consumers, index_consumers, …."""
-        accepts = {
-            effect: self.per_effect[effect.name].build(site, effect, self.hop).accept
-            for effect in site.effects
+        subscribers = {
+            effect: self.per_effect[effect.name].build(site, effect, self.hop) for effect in site.effects
         }
-        start_fan_out(site, self.producer, accepts, self.hop)
+        start_fan_out(site, self.producer, subscribers, self.hop)

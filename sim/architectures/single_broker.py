@@ -34,5 +34,5 @@ class SingleBroker(Architecture):
             batch=self.consumers.batch,
             retries_in_place=self.consumers.on_error == "retry",
         )
-        link = Link(site, site.effects, queue.accept, self.hop)
+        link = Link(site, site.effects, queue, self.hop)
         start_producer(site, self.producer, [link], {})

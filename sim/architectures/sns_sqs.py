@@ -22,7 +22,7 @@ class SubscribedBranch(QueueBranch):
     def subscribe(self, site: Site, effect: Effect, hop: float) -> QueueSubscription:
         """Build subscription → queue → consumers of one effect."""
         queue = self.build(site, effect, hop)
-        return QueueSubscription(site, self.topic, hop, effect, queue.accept)
+        return QueueSubscription(site, self.topic, hop, effect, queue)
 
 
 class SnsSqs(Architecture):
@@ -39,8 +39,7 @@ class SnsSqs(Architecture):
 
     def build(self, site: Site) -> None:
         """Build api → topic → db_queue → db_consumers; … → index_queue → index_consumers."""
-        accepts = {
-            effect: self.per_effect[effect.name].subscribe(site, effect, self.hop).accept
-            for effect in site.effects
+        subscriptions = {
+            effect: self.per_effect[effect.name].subscribe(site, effect, self.hop) for effect in site.effects
         }
-        start_fan_out(site, self.producer, accepts, self.hop)
+        start_fan_out(site, self.producer, subscriptions, self.hop)

@@ -51,13 +51,13 @@ class Stream(Architecture):
     def build(self, site: Site) -> None:
         """Build api → stream → db_consumers, index_consumers, …."""
         first = site.first_effects()
-        stream = Log(site, self.stream, tuple(effect.name for effect in first))
+        stream = Log(site, "stream", self.stream, tuple(effect.name for effect in first))
         completions: dict[Effect, Link] = {}
         for effect in site.effects:
             log = stream
             if effect not in first:
-                log = Log(site, self.stream, (effect.name,))
-                completions[effect] = Link(site, [effect], log.accept, self.hop)
+                log = Log(site, f"{effect.name}_stream", self.stream, (effect.name,))
+                completions[effect] = Link(site, [effect], log, self.hop)
             self.per_effect[effect.name].build(site, effect, log, self.hop)
-        link = Link(site, first, stream.accept, self.hop)
+        link = Link(site, first, stream, self.hop)
         start_producer(site, self.producer, [link], completions)

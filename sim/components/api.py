@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.components.faults import Crash, Down
 from sim.components.site import Site
-from sim.components.timelines import Condition
+from sim.components.timelines import Condition, names
 from sim.vocabulary import Role
 
 
@@ -22,6 +22,10 @@ class ApiFaults:
             or (isinstance(each.fault, Down) and each.fault.in_hand != "finish")
         ]
         self.is_quiet = not away
+
+    def faults(self, steps: int) -> tuple[str, ...]:
+        """Names of the faults that matter to requests of so many steps."""
+        return names([*self._timed, *(self._chances if steps > 1 else ())])
 
     def is_away(self, now: float) -> bool:
         """Whether a request finds nobody."""

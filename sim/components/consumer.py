@@ -16,7 +16,8 @@ from simpy.events import Event
 from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
-from sim.components.timelines import first_outage
+from sim.components.timelines import first_outage, names
+from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
 from sim.engine.environment import Alarm, Process
 from sim.engine.quantities import UNLIMITED, Block, Count, Duration
@@ -115,9 +116,9 @@ class Pool(Generic[Item]):
         self._retries_in_place = retries_in_place
         self._retry_delay = options.retry_delay if isinstance(options, ConsumerOptions) else 0.0
         self._idempotent = isinstance(options, ConsumerOptions) and options.idempotent
-        names = tuple(effect.name for effect in effects)
+        its_effects = tuple(effect.name for effect in effects)
         self._slow = {
-            effect: site.faults.conditions(Role.CONSUMERS, (effect.name,) if is_api else names, Slow)
+            effect: site.faults.conditions(Role.CONSUMERS, (effect.name,) if is_api else its_effects, Slow)
             for effect in effects
         }
         self._crashes = [
@@ -128,7 +129,7 @@ class Pool(Generic[Item]):
         ]
         self._api_dies: Callable[[int], int] | None = None
         speeds = options.speeds or (1.0,)
-        outages = site.faults.outages(names, options.count, is_api=is_api)
+        outages = site.faults.outages(its_effects, options.count, is_api=is_api)
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
@@ -137,9 +138,23 @@ class Pool(Generic[Item]):
             site.process(self._work(worker))
             if worker.outages:
                 site.process(self._watch(worker))
+        self._enter(options, its_effects, is_api=is_api)
         site.pools.append(self)
         site.unfinished.append(self.is_working)
         site.closing.append(self._count_unfinished)
+
+    def _enter(self, options: PoolOptions, effects: tuple[str, ...], *, is_api: bool) -> None:
+        """Say where the workers take messages and what they do with them."""
+        site, source = self._site, self._source
+        away = site.faults.of_pool(effects, options.count, is_api=is_api)
+        slowed = names(condition for conditions in self._slow.values() for condition in conditions)
+        node = Node(self.name, "api" if is_api else "pool", effects, options, (*away, *slowed))
+        site.wiring.add(node)
+        site.wiring.connect(Edge(source.node, self.name, source.flow, shares=source.shares))
+        for effect in self.effects:
+            calls = site.faults.refused_calls(effect.name, options.count) if is_api else []
+            refusals = names(calls)
+            site.wiring.connect(Edge(self.name, effect.node, "apply", faults=refusals, refusals=refusals))
 
     def die_between_effects(self, after: Callable[[int], int]) -> None:
         """The handler of a message dies after so many effects (0: never)."""
@@ -153,8 +168,8 @@ class Pool(Generic[Item]):
 
     def use(self) -> PoolUse:
         """How busy the pool was."""
-        names = tuple(effect.name for effect in self.effects)
-        return PoolUse(name=self.name, effects=names, workers=len(self.workers), busy=self.busy)
+        effects = tuple(effect.name for effect in self.effects)
+        return PoolUse(name=self.name, effects=effects, workers=len(self.workers), busy=self.busy)
 
     def _count_unfinished(self) -> None:
         """Of work that the end of the run cuts off, what was done until then counts as busy."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from sim.components.faults import Delay, Loss, Reject, Slow
-from sim.components.timelines import Condition
+from sim.components.timelines import Condition, names
+from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
 from sim.engine.quantities import Block, Share
 from sim.engine.streams import uniform
@@ -56,6 +57,9 @@ class Effect:
         number: its place in the scenario.
         name: as in the scenario.
         options: how long it takes and how often it fails.
+
+    Attributes:
+        node: name of its sink.
     """
 
     def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
@@ -76,6 +80,7 @@ class Effect:
         self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
         self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
         self._can_fail = bool(options.failure or options.poison or conditions)
+        self.node = site.wiring.add(Node(f"{name}.sink", "sink", (name,), options, names(conditions)))
 
     def refuse_during(self, conditions: list[Condition]) -> None:
         """Attempts also fail at once while one of these is active."""

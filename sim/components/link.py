@@ -15,6 +15,8 @@ from simpy.events import Event
 from sim.components.effect import Effect
 from sim.components.faults import Delay, Down, Loss, Reject
 from sim.components.site import Site
+from sim.components.timelines import names
+from sim.components.wiring import Edge, Intake
 from sim.engine.environment import Process
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Role
@@ -26,7 +28,7 @@ class Link:
     Args:
         site: where it lies.
         effects: the effects for which the broker takes publishes.
-        accept: stores a message; False when the broker is full.
+        broker: takes the messages.
         hop: one way, s.
 
     Attributes:
@@ -34,21 +36,30 @@ class Link:
         first_attempt: where that is so, makes a message's first attempt.
     """
 
-    def __init__(
-        self, site: Site, effects: list[Effect], accept: Callable[[int, float], bool], hop: float
-    ) -> None:
+    def __init__(self, site: Site, effects: list[Effect], broker: Intake, hop: float) -> None:
         site.has_broker = True
         self.effects = tuple(effect.number for effect in effects)
-        self.accept = accept
+        self.accept = broker.accept
+        self._broker = broker
         self._site = site
         self._hop = hop
         conditions = site.faults.conditions(
             Role.BROKER, tuple(effect.name for effect in effects), Down, Reject, Delay, Loss
         )
         self._refusals = [each for each in conditions if isinstance(each.fault, Down | Reject)]
-        self.first_attempt: Callable[[int, float], bool] = self._first_attempt if self._refusals else accept
+        self.first_attempt: Callable[[int, float], bool] = (
+            self._first_attempt if self._refusals else broker.accept
+        )
         self._network = [each for each in conditions if isinstance(each.fault, Delay | Loss)]
         self.is_instant = not hop and not self._network
+
+    def comes_from(self, node: str, *, reports: bool = False) -> None:
+        """Say whose way it is: that of a publisher, or of workers who report what they have done."""
+        flow = "report" if reports else "publish"
+        network, refusals = names(self._network), names(self._refusals)
+        self._site.wiring.connect(
+            Edge(node, self._broker.node, flow, faults=network + refusals, refusals=refusals)
+        )
 
     def send(self, message: int, attempt: int, timeout: float | None) -> Generator[Event, Any, bool | None]:
         """One attempt: True accepted, False refused or timed out, None if no answer will ever come."""

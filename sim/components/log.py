@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sim.components.consumer import StreamConsumers
+from sim.components.faults import Down
 from sim.components.site import Site
-from sim.components.timelines import Outage, ends_of
+from sim.components.timelines import Outage, ends_of, names
+from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import Process
 from sim.engine.quantities import Block, Count, DurationOrUnlimited
-from sim.vocabulary import Outcome
+from sim.vocabulary import Outcome, Role
 
 
 class StreamOptions(Block):
@@ -43,11 +45,14 @@ class Log:
 
     Args:
         site: where it stands.
+        name: ``stream``.
         options: partitions and retention.
         effects: names of the effects for which publishes are taken, for the faults of the broker.
     """
 
-    def __init__(self, site: Site, options: StreamOptions, effects: tuple[str, ...]) -> None:
+    def __init__(self, site: Site, name: str, options: StreamOptions, effects: tuple[str, ...]) -> None:
+        pauses = names(site.faults.conditions(Role.BROKER, effects, Down))
+        self.node = site.wiring.add(Node(name, "log", effects, options, pauses))
         self.partitions = options.partitions
         self.retention = options.retention
         self.records: list[list[int]] = [[] for _ in range(options.partitions)]
@@ -96,7 +101,8 @@ class Group(Source[int]):
     def __init__(
         self, site: Site, name: str, effects: tuple[int, ...], log: Log, consumers: StreamConsumers
     ) -> None:
-        super().__init__(site)
+        self._members = _assign(log.partitions, consumers.count)
+        super().__init__(site, log.node, "fetch", self._members)
         self.log = site.ledger.log(name, effects)
         self.log.partitions = log.partition_of
         self._records = log
@@ -109,7 +115,6 @@ class Group(Source[int]):
         self._committed = [0] * log.partitions
         self._in_hand = [-1] * consumers.count
         self._rewound = [0.0] * log.partitions
-        self._members = _assign(log.partitions, consumers.count)
         self._member_of = [member for member, owned in enumerate(self._members) for _ in owned]
         self._last_commit = [0.0] * consumers.count
         self._next_partition = [0] * consumers.count

@@ -20,6 +20,7 @@ from sim.components.api import ApiFaults
 from sim.components.faults import Down
 from sim.components.link import Link
 from sim.components.site import Site
+from sim.components.wiring import API, CALLERS, Edge, Node
 from sim.engine.environment import Alarm, Process, Signal
 from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
 from sim.vocabulary import Outcome, Reply, Status
@@ -88,11 +89,17 @@ class Producer:
         self._open: dict[int, list[int]] = {}
         self._reports: Counter[tuple[int, int]] = Counter()
         self._relays: list[_Relay] = []
-        if options.outbox:
-            several = len(writes) > 1
-            for link in writes:
-                first = site.effects[link.effects[0]].name
-                self._relays.append(_Relay(site, f"{first}_outbox" if several else "outbox", link, options))
+        effects = tuple(site.effects[number].name for link in writes for number in link.effects)
+        faults = self._api.faults(1 if options.outbox else len(writes))
+        site.wiring.add(Node(CALLERS, "callers", effects))
+        site.wiring.add(Node(API, "api", effects, options, faults))
+        site.wiring.connect(Edge(CALLERS, API, "request"))
+        for link in writes:
+            if options.outbox:
+                name = f"{site.effects[link.effects[0]].name}_outbox" if len(writes) > 1 else "outbox"
+                self._relays.append(_Relay(site, name, link, options))
+            else:
+                link.comes_from(API)
         self._arrived = False
         self._is_simple = not site.is_careful and (
             self._api.is_quiet
@@ -271,6 +278,10 @@ class _Relay:
     def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions) -> None:
         assert options.outbox is not None
         self.log = site.ledger.log(name, link.effects, is_transit=True)
+        effects = tuple(site.effects[number].name for number in link.effects)
+        site.wiring.add(Node(name, "outbox", effects, options.outbox))
+        site.wiring.connect(Edge(API, name, "insert"))
+        link.comes_from(name)
         self._site = site
         self._link = link
         self._poll = options.outbox.poll

@@ -18,12 +18,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
+from sim.components.faults import Down
 from sim.components.site import Site
-from sim.components.timelines import ends_of
+from sim.components.timelines import ends_of, names
+from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine, Process
 from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
-from sim.vocabulary import Outcome
+from sim.vocabulary import Outcome, Role
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
 _ABSENT, _DELAYED, _VISIBLE, _IN_FLIGHT, _NACKED, _GONE = range(6)
@@ -70,7 +72,9 @@ class Queue(Source[Receipt]):
         options: QueueOptions,
         consumers: QueueConsumers,
     ) -> None:
-        super().__init__(site)
+        its_effects = tuple(site.effects[number].name for number in effects)
+        pauses = names(site.faults.conditions(Role.BROKER, its_effects, Down))
+        super().__init__(site, site.wiring.add(Node(name, "queue", its_effects, options, pauses)), "pull")
         self.log = site.ledger.log(name, effects, delay=options.delay)
         self._accepted = self.log.accepted
         self._taken = self.log.taken
@@ -98,8 +102,7 @@ class Queue(Source[Receipt]):
         self._retention = options.retention
         if options.retention < site.limit:
             self._expiring = DelayLine(site, options.retention, self._retention_ends, self._is_held)
-        names = tuple(site.effects[number].name for number in effects)
-        self._pauses = site.faults.pauses(names)
+        self._pauses = site.faults.pauses(its_effects)
         if self._pauses:
             site.process(self._resume_after_pauses())
         site.unfinished.append(lambda: self._held > 0)

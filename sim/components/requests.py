@@ -15,6 +15,7 @@ from sim.components.consumer import Pool, PoolOptions
 from sim.components.producer import CallerOptions
 from sim.components.site import Site
 from sim.components.timelines import Outage
+from sim.components.wiring import CALLERS, Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import Process
 from sim.vocabulary import Outcome, Reply
@@ -31,8 +32,9 @@ class Requests(Source[int]):
     """
 
     def __init__(self, site: Site, options: CallerOptions, handlers: PoolOptions, hop: float) -> None:
-        super().__init__(site)
         effects = site.effects
+        callers = Node(CALLERS, "callers", tuple(effect.name for effect in effects), options)
+        super().__init__(site, site.wiring.add(callers), "request")
         self.log = site.ledger.log("consumers", tuple(effect.number for effect in effects))
         self._site = site
         self._ledger = site.ledger

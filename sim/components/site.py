@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.components.effect import Effect, EffectOptions
 from sim.components.timelines import FaultPlan
+from sim.components.wiring import Wiring
 from sim.components.workload import Messages
 from sim.engine.environment import Environment
 from sim.engine.ledger import Ledger
@@ -51,6 +52,7 @@ class Site(Environment):
         self.window = window
         self.limit = limit
         self.is_careful = is_careful
+        self.wiring = Wiring()
         names = tuple(effects)
         after = tuple(-1 if each.after is None else names.index(each.after) for each in effects.values())
         self.ledger = Ledger(names, after, messages.published)

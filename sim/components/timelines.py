@@ -68,7 +68,8 @@ class Condition:
         has_hit: whether it has hit anything so far.
     """
 
-    def __init__(self, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
+    def __init__(self, name: str, fault: Fault, windows: Windows | None, draws: AttachedDraws | None) -> None:
+        self.name = name
         self.fault = fault
         self.windows = windows
         self.has_hit = False
@@ -126,7 +127,7 @@ class FaultPlan:
                 draws = None
                 if fault.probability is not None:
                     draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
-                condition = Condition(fault, self._windows[name], draws)
+                condition = Condition(name, fault, self._windows[name], draws)
                 self._conditions[name].append(condition)
                 found.append(condition)
         return found
@@ -140,13 +141,10 @@ class FaultPlan:
             is_api: whether the pool is part of the API server and goes down with it.
         """
         away: list[list[Outage]] = [[] for _ in range(workers)]
-        for name, fault in self._faults.items():
-            if not (_concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)):
-                continue
+        for name in self.of_pool(effects, workers, is_api=is_api):
+            fault = self._faults[name]
             added: list[list[Outage]] = [[] for _ in away]
-            if isinstance(fault, Down) and not (
-                is_api and fault.role != Role.API and _is_whole_call(fault, workers)
-            ):
+            if isinstance(fault, Down):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
@@ -155,13 +153,30 @@ class FaultPlan:
                         Outage(start, end, fault.in_hand, takes_memory=part == workers)
                         for start, end in zip(windows.starts, windows.ends, strict=True)
                     ]
-            elif isinstance(fault, Crash):
+            else:
+                assert isinstance(fault, Crash)
                 self._add_crashes(name, fault, fault.effect or effects[0], added)
             for worker, more in enumerate(added):
                 away[worker] += more
             begins = [outage.start for outages in added for outage in outages]
             self._first_outage[name] = min([self._first_outage[name], *begins])
         return [sorted(outages, key=lambda outage: outage.start) for outages in away]
+
+    def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
+        """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""
+        found: list[str] = []
+        for name, fault in self._faults.items():
+            if is_api and fault.role == Role.API:
+                is_hit = isinstance(fault, Down | Crash)
+                if fault.probability is not None:  # it dies between two effects of a request
+                    is_hit = len(effects) > 1
+            else:
+                is_call = is_api and _is_whole_call(fault, workers)
+                is_hit = isinstance(fault, Down | Crash) and not is_call
+                is_hit = is_hit and _concerns(fault, Role.CONSUMERS, effects)
+            if is_hit:
+                found.append(name)
+        return tuple(found)
 
     def pauses(self, effects: tuple[str, ...]) -> list[Windows]:
         """When the broker for these effects is down and hands nothing out."""
@@ -264,6 +279,11 @@ class FaultPlan:
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
                 away[int(share * len(away))].append(Outage(start, end, "lose"))
+
+
+def names(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """The names of the faults, each once."""
+    return tuple(dict.fromkeys(condition.name for condition in conditions))
 
 
 def ends_of(pauses: list[Windows]) -> list[float]:

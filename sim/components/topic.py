@@ -10,19 +10,22 @@ dead-letter queues of subscriptions, throttling.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from sim.components.consumer import Pool, PushConsumers
 from sim.components.effect import Effect
+from sim.components.faults import Down
+from sim.components.queue import Queue
 from sim.components.site import Site
-from sim.components.timelines import Outage
+from sim.components.timelines import Outage, names
+from sim.components.wiring import Edge, Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import DelayLine
 from sim.engine.quantities import UNLIMITED, Block, Count, CountOrUnlimited, Duration
-from sim.vocabulary import Outcome
+from sim.vocabulary import Outcome, Role
 
 
 class TopicOptions(Block):
@@ -45,11 +48,15 @@ class Topic:
     """Takes a publish for all of its subscriptions at once.
 
     Args:
-        accepts: what takes a message for each subscription.
+        site: where it stands.
+        effects: for each effect the subscription that takes a message for it.
     """
 
-    def __init__(self, accepts: Sequence[Callable[[int, float], bool]]) -> None:
-        self._accepts = accepts
+    def __init__(self, site: Site, effects: Mapping[Effect, QueueSubscription | Subscriber]) -> None:
+        self._accepts = [subscription.accept for subscription in effects.values()]
+        self.node = site.wiring.add(Node("topic", "topic", tuple(effect.name for effect in effects)))
+        for each in effects.values():
+            site.wiring.connect(Edge(self.node, each.node, "push", each.options, faults=each.faults))
 
     def accept(self, message: int, now: float) -> bool:
         """Every subscription gets the message; a topic is never full."""
@@ -68,6 +75,9 @@ class Subscription:
         effects: names of the effects for which it pushes, for the faults of the broker.
         offer: the subscriber takes a thing, or refuses it with False.
         give_up: told of a thing whose attempts are used up.
+
+    Attributes:
+        faults: names of the faults in which it does not push.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class Subscription:
         self._on_the_way = DelayLine(site, hop, self._arrive) if hop else None
         self._resting = DelayLine(site, options.retry_delay, self.push)
         self._pauses = site.faults.pauses(effects)
+        self.faults = names(site.faults.conditions(Role.BROKER, effects, Down))
 
     def push(self, thing: int) -> None:
         """One attempt, now; while the topic is down it waits."""
@@ -126,7 +137,7 @@ class QueueSubscription:
         options: the retry policy, for a queue that is full.
         hop: network delay of a push, s.
         effect: the effect whose queue it is.
-        queue: stores a message; False when it is full.
+        queue: takes the messages.
     """
 
     def __init__(
@@ -135,13 +146,16 @@ class QueueSubscription:
         options: TopicOptions,
         hop: float,
         effect: Effect,
-        queue: Callable[[int, float], bool],
+        queue: Queue,
     ) -> None:
+        self.node = queue.node
+        self.options = options
         self.log = site.ledger.log(f"{effect.name}_topic", (effect.number,), is_transit=True)
         self._site = site
-        self._queue = queue
+        self._store = queue.accept
         self._held = 0
         self._subscription = Subscription(site, options, hop, (effect.name,), self._offer, self._give_up)
+        self.faults = self._subscription.faults
         site.unfinished.append(lambda: self._held > 0)
 
     def accept(self, message: int, now: float) -> bool:
@@ -152,7 +166,7 @@ class QueueSubscription:
 
     def _offer(self, copy: int) -> bool:
         now = self._site.now
-        is_stored = self._queue(self.log.message_of(copy), now)
+        is_stored = self._store(self.log.message_of(copy), now)
         if is_stored:
             self.log.pass_on(copy, now)
             self._held -= 1
@@ -187,13 +201,15 @@ class Subscriber(Source[int]):
         consumers: PushConsumers,
         hop: float,
     ) -> None:
-        super().__init__(site)
+        its_effects = tuple(site.effects[number].name for number in effects)
+        super().__init__(site, site.wiring.add(Node(name, "memory", its_effects, options)), "take")
         assert consumers.on_error in ("nack", "skip", "retry")
         self.log = site.ledger.log(name, effects, pushed=True)
         self.pool: Pool[int] | None = None
-        names = tuple(site.effects[number].name for number in effects)
+        self.options = options
         self._site = site
-        self._subscription = Subscription(site, options, hop, names, self._offer, self._give_up)
+        self._subscription = Subscription(site, options, hop, its_effects, self._offer, self._give_up)
+        self.faults = self._subscription.faults
         self._is_nacking = consumers.on_error == "nack"
         self._buffer = options.buffer
         self._memory: deque[int] = deque()

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from sim.components.site import Site
 from sim.components.timelines import Outage
+from sim.components.wiring import Flow
 from sim.engine.environment import Environment, Signal
 from sim.engine.quantities import UNLIMITED
 
@@ -88,9 +89,18 @@ class Source(Generic[Item]):
     """Where the workers of a pool get messages: the workers that wait, and what a holder must answer.
 
     An item is one delivery of a copy, as the holder likes to write it.
+
+    Args:
+        site: where it stands.
+        node: name of the part from which workers take.
+        flow: how they take.
+        shares: for each worker the partitions that it owns; empty where all take from one line.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, node: str, flow: Flow, shares: Sequence[range] = ()) -> None:
+        self.node = node
+        self.flow: Flow = flow
+        self.shares = tuple(shares)
         self.waiting: deque[Worker] = deque()
         self._wake = site.wake
 

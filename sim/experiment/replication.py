@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.architectures.base import Architecture
 from sim.components.site import Site
-from sim.components.timelines import FaultPlan
-from sim.engine.distributions import TraceColumn
 from sim.engine.record import Record
 from sim.engine.streams import Streams
 from sim.scenario.model import Scenario
+from sim.scenario.parts import build, trace_columns
 from sim.vocabulary import Outcome
 
 
@@ -23,27 +21,14 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
         replication: counted from 0; the same number meets the same arrivals, draws and failures in every
             architecture.
     """
+    assert not isinstance(scenario.warmup, str), "the study finds out how long the warm-up is"
     streams = Streams(scenario.seed, replication)
-    columns = [
-        each.service.trace_column
-        for each in scenario.effects.values()
-        if isinstance(each.service, TraceColumn)
-    ]
-    messages = scenario.workload.draw(streams, scenario.horizon, columns)
-    faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
-    window = (_warmup(scenario), scenario.horizon)
-    site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
-    architecture: Architecture = scenario.architectures[name]
-    architecture.build(site)
+    messages = scenario.workload.draw(streams, scenario.horizon, trace_columns(scenario))
+    site = build(scenario, name, streams, messages)
     site.run_to_the_end(scenario.horizon)
     record = _record(scenario, name, replication, site)
     record.check()
     return record
-
-
-def _warmup(scenario: Scenario) -> float:
-    assert not isinstance(scenario.warmup, str), "the study finds out how long the warm-up is"
-    return scenario.warmup
 
 
 def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
@@ -69,7 +54,7 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
         copies=copies,
         pools=tuple(pool.use() for pool in site.pools),
         faults=site.faults.windows(holders, end, has_broker=site.has_broker),
-        warmup=_warmup(scenario),
+        warmup=site.window[0],
         horizon=scenario.horizon,
         end=end,
         is_censored=is_censored,

@@ -39,6 +39,22 @@ def duration(seconds: float) -> str:
     return f"{sign}{hours // 24}d {hours % 24:02d}h"
 
 
+def exact_duration(seconds: float) -> str:
+    """A setting in the greatest unit that leaves it whole: ``7 d``, ``90 s``, ``250 ms``."""
+    if math.isinf(seconds) or seconds < 1:
+        return duration(seconds)
+    units = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+    scale, name = next((unit for unit in units if seconds >= unit[0] and seconds % unit[0] == 0), units[-1])
+    return f"{seconds / scale:,.10g} {name}"
+
+
+def rate(per_second: float) -> str:
+    """``17.3/s``; what is rarer than one in ten seconds is counted per minute or per hour."""
+    units = ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
+    scale, name = next((unit for unit in units if per_second * unit[0] >= 0.1), units[0])
+    return f"{_three(per_second * scale)}/{name}"
+
+
 def percent(share: float) -> str:
     """``94.0%``; ``100%`` and ``0%`` only where nothing is missing."""
     if share in (0.0, 1.0):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INK = "#222222"
 QUIET = "#8a8a8a"
 FAULT = "#e0e0e0"
+HIT = "#c1121f"
+"""Of a part that a fault hits; always with hatching or dashes, and no colour of anything else."""
 
 KINDS: dict[str, str] = {
     "synchronous": "#4d4d4d",
@@ -98,6 +100,17 @@ def architectures(entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]
             "linestyle": _DASHES[number % len(_DASHES)],
         }
     return styles
+
+
+def effects(names: Sequence[str]) -> dict[str, str]:
+    """Colour of each effect."""
+    return {name: _EFFECTS[place % len(_EFFECTS)] for place, name in enumerate(names)}
+
+
+def tint(colour: str, share: float) -> str:
+    """The colour mixed with white; ``share`` is what is left of it."""
+    parts = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
 def components(names: Sequence[str], effects: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.components.site import Site
 from sim.components.timelines import FaultPlan
+from sim.components.wiring import Wiring
 from sim.components.workload import Messages
 from sim.engine.distributions import TraceColumn
 from sim.engine.streams import Streams
@@ -46,20 +47,39 @@ class Parts:
         }[kind]
 
 
+def build(scenario: Scenario, name: str, streams: Streams, messages: Messages) -> Site:
+    """Put an architecture on a site of its own.
+
+    Args:
+        scenario: the question.
+        name: of the architecture.
+        streams: of the replication.
+        messages: what will be published.
+    """
+    faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
+    warmup = 0.0 if isinstance(scenario.warmup, str) else scenario.warmup
+    site = Site(streams, messages, scenario.effects, faults, (warmup, scenario.horizon), scenario.limit)
+    scenario.architectures[name].build(site)
+    return site
+
+
 def empty_site(scenario: Scenario, name: str) -> Site:
     """An architecture, built where nothing is ever published."""
     nothing = np.empty(0)
-    columns = {
-        effect.service.trace_column: nothing
-        for effect in scenario.effects.values()
-        if isinstance(effect.service, TraceColumn)
-    }
-    messages = Messages(nothing, np.empty(0, dtype=np.int64), nothing, trace=columns)
-    streams = Streams(scenario.seed, 0)
-    plan = FaultPlan(scenario.faults, streams, 0.0, name)
-    site = Site(streams, messages, scenario.effects, plan, (0.0, 0.0), 0.0)
-    scenario.architectures[name].build(site)
-    return site
+    trace = dict.fromkeys(trace_columns(scenario), nothing)
+    messages = Messages(nothing, np.empty(0, dtype=np.int64), nothing, trace=trace)
+    return build(scenario, name, Streams(scenario.seed, 0), messages)
+
+
+def wiring(scenario: Scenario, name: str) -> Wiring:
+    """What stands in an architecture and how it is connected."""
+    return empty_site(scenario, name).wiring
+
+
+def trace_columns(scenario: Scenario) -> list[str]:
+    """The columns of the trace that give service times."""
+    services = [effect.service for effect in scenario.effects.values()]
+    return [service.trace_column for service in services if isinstance(service, TraceColumn)]
 
 
 def parts_of(scenario: Scenario, name: str) -> Parts:
