@@ -11,11 +11,14 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.vocabulary import ExitCode, ScenarioError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(
     name="sim",
@@ -60,8 +63,6 @@ def run(
 ) -> None:
     """Run a scenario: table here, files and pictures in a folder."""
     with _errors():
-        from rich.console import Console
-
         from sim.report.progress import progress
         from sim.report.rows import check_names
         from sim.report.run import run as run_scenario
@@ -76,9 +77,7 @@ def run(
         with progress(scenario) as on_done:
             results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
         folder = results.save(Path("results") / scenario.slug if out is None else out)
-        console = Console()
-        if not console.is_terminal:  # a file or a pipe has no width: take what a design document takes
-            console = Console(width=120)
+        console = _console()
         console.print(results.headline(), highlight=False)
         with _bad_input():
             console.print(results.table(wanted))
@@ -89,8 +88,10 @@ def run(
 
 @app.command()
 def check(file: File, overrides: Overrides = None) -> None:
-    """Say whether a scenario is valid, and what it would run."""
+    """Say whether a scenario is valid, what it would run, and what theory expects of it."""
     with _errors():
+        from sim.experiment.forecast import forecast, unstable
+        from sim.report.forecast_table import forecast_report
         from sim.scenario.load import load
 
         scenario = load(file, overrides=overrides or ())
@@ -105,6 +106,8 @@ def check(file: File, overrides: Overrides = None) -> None:
         )
         faults = ", ".join(f"{name} ({fault.kind} {fault.target})" for name, fault in scenario.faults.items())
         typer.echo(f"  faults: {faults or 'none'}")
+        report = forecast_report(scenario, forecast(scenario), unstable(scenario))
+        _console().print(report, highlight=False)
 
 
 @app.command()
@@ -118,6 +121,16 @@ def schema() -> None:
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _console() -> Console:
+    """Where tables are printed."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width: take what a design document takes
+        console = Console(width=120)
+    return console
 
 
 @contextmanager

@@ -105,7 +105,8 @@ def _attempts(failures: list[float], receives: float, *, idempotent: bool) -> li
         count += 1
     never = [math.fsum(done_to[: effect + 1]) for effect in range(number)]
     applied = [1 - share for share in never]
-    repeated = [happened - once for happened, once in zip(applications, applied, strict=True)]
+    again = [happened - once for happened, once in zip(applications, applied, strict=True)]
+    repeated = [share if share > 1e-12 else 0.0 for share in again]  # the rest is rounding
     return [deliveries, come, *tries, *applied, *repeated]
 
 

@@ -63,9 +63,9 @@ def beside(forecasts: list[Forecast], summary: pd.DataFrame) -> list[dict[str, A
     Returns:
         A row per forecast of which the summary holds the same metric and scope, and per latency that no
         closed form tells (``expected`` is None there, and ``why`` says why). ``agrees`` is None where there
-        is nothing to compare or the run has something that the closed form leaves out; a value agrees inside the 95 % interval, within 2 % (``exact``), 5 %
-        (``fluid``) or 10 % (``approximation``), or, for counts, within four square roots. A ``bound`` is met
-        from below.
+        is nothing to compare, or the run has something that the closed form leaves out; a value agrees
+        inside the 95 % interval, within 2 % (``exact``), 5 % (``fluid``) or 10 % (``approximation``), or,
+        for counts, within four square roots. A ``bound`` is met from below.
     """
     keys = zip(*(summary[name].astype(str) for name in ("architecture", "metric", "scope")), strict=True)
     found = zip(*(summary[name].astype(float) for name in ("mean", "ci_low", "ci_high")), strict=True)

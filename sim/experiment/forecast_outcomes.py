@@ -141,9 +141,26 @@ def _steady_counts(scenario: Scenario, loads: list[Load]) -> tuple[Counts, dict[
         for effect, again in zip(plan.effects, tries.repeats, strict=True):
             if again and not math.isinf(again):
                 counts["duplicate_effects", effect] = messages * load.portion * again
+    for load in loads:
+        counts |= {
+            ("late", effect): messages * load.portion * share
+            for effect, share in _late(scenario, load)
+            if share
+        }
     if any(load.tries.given_up for load in loads):
         counts |= _whole(scenario, loads, messages)
     return counts, dict.fromkeys(counts, "N p^k"), is_known
+
+
+def _late(scenario: Scenario, load: Load) -> list[tuple[str, float]]:
+    """Share of the messages whose effect first happens on a later attempt: applied less at once."""
+    found: list[tuple[str, float]] = []
+    at_once = 1.0
+    for effect, failure, applied in zip(load.plan.effects, load.failures, load.tries.applied, strict=True):
+        now = (1 - failure) * (1 - scenario.effects[effect].poison)
+        at_once = now if load.plan.retries_in_place else at_once * now
+        found.append((effect, applied - at_once if applied - at_once > 1e-12 else 0.0))
+    return found
 
 
 def _whole(scenario: Scenario, loads: list[Load], messages: float) -> Counts:
@@ -156,7 +173,7 @@ def _whole(scenario: Scenario, loads: list[Load], messages: float) -> Counts:
     else:
         done = math.prod(load.tries.applied[0] for load in loads)
         some = 1 - math.prod(1 - load.tries.applied[0] for load in loads)
-    counts = {("partial", ""): messages * (some - done), ("failed", ""): messages * (1 - some)}
+    counts = {("partial", ""): messages * max(0.0, some - done), ("failed", ""): messages * (1 - some)}
     if len(fates) == 1:
         counts[fates.pop(), ""] = messages * (1 - done)
     return counts

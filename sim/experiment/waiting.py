@@ -20,6 +20,7 @@ from sim.experiment.loads import Load
 from sim.experiment.work import Line, lines_of, work_of
 from sim.vocabulary import Role
 
+_AT_ONCE = 1e-3
 _MANY_PLACES = 100_000
 NO_STEADY_STATE = "more arrives than can be done: no steady state"
 
@@ -194,8 +195,8 @@ def _is_feedback(load: Load) -> bool:
     """Whether a failed message goes straight to the tail of an exponential queue, as often as it takes."""
     return (
         load.offered.is_poisson
-        and load.plan.redelivery_delay == 0
-        and math.isinf(load.plan.receives)
+        and load.plan.redelivery_delay <= _AT_ONCE * load.laws[0].mean
+        and load.tries.given_up < _AT_ONCE
         and load.tries.deliveries > 1
         and len(load.laws) == 1
         and load.laws[0].shape == "exponential"
