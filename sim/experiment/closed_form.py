@@ -70,6 +70,7 @@ _UNITS = {
     "visibility_for_1pct_duplicates": "s",
     "time_to_retention": "s",
     "recovery_time": "s",
+    "acceptable_latency": "s",
     "backlog_at_restore": "messages",
     "acceptable_backlog_per_consumer": "messages",
     "current_backlog_per_consumer": "messages",

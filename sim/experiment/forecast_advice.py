@@ -88,7 +88,7 @@ def _recovery(load: Load, fault: str, backlog: float, end: float, within: float)
     if within <= 0 or math.isinf(one):
         return []
     count = recovery.consumers_for_recovery(arrives, backlog, within, one)
-    why = f"after {fault}, to catch up in {within:.15g} s"
+    why = f"after {fault}"
     rows = [
         _told(load, "recovery_time", within, "", why),
         _told(load, "consumers_for_recovery", count, "ceil((λ + B/RTO) / μ of one)", why),
@@ -115,8 +115,9 @@ def _scaling(load: Load, fault: str, backlog: float, latency: float) -> list[For
     if latency <= 0 or _one(load) <= 0:
         return []
     acceptable = recovery.acceptable_backlog(latency, _one(load))
-    why = f"after {fault}, for a latency of {latency:.15g} s"
+    why = f"after {fault}"
     return [
+        _told(load, "acceptable_latency", latency, "", why),
         _told(load, "acceptable_backlog_per_consumer", acceptable, "L / E[S]", why),
         _told(load, "current_backlog_per_consumer", backlog / load.plan.count, "B / c", why),
         _told(

@@ -40,7 +40,9 @@ class Instability:
         )
         if self.limit == "none":
             return f"{told} without end"
-        return f"{told} until retention removes messages after {self.time_to_limit / 3600:.3g} h"
+        hours = self.time_to_limit / 3600
+        when = f"{hours:.3g} h" if hours < 48 else f"{hours / 24:,.0f} days"
+        return f"{told} until retention removes messages after {when}"
 
 
 def unstable(scenario: Scenario) -> list[Instability]:

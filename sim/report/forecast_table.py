@@ -73,25 +73,31 @@ def forecast_report(
         instabilities: of :func:`sim.experiment.forecast.unstable`.
     """
     found = Lookup(forecasts)
-    parts: list[RenderableType] = [_load_table(found), *_latency(found)]
+    parts = [
+        *_titled("Load: what arrives at each pool, and what it can do", _load_table(found)),
+        *_latency(found),
+    ]
     for name, fault in scenario.faults.items():
         parts += _failure(found, name, _headline(name, fault))
-    parts += [*_steady_losses(found), *_advice(found), *_warnings(found, instabilities)]
-    return Group(*parts)
+    parts += [*_steady_losses(found), *_advice(found), Text(f"\n{_LEGEND}", style="dim")]
+    return Group(*parts, *_warnings(found, instabilities))
 
 
-def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        header_style="dim",
-    )
+_LEGEND = (
+    "λ arrivals and μ capacity per second, load = λ/μ, E[S] mean work, D length of the outage, k receives, "
+    "v visibility timeout, n retries, g their delay, p share of failing attempts, N messages, ≈ approximation"
+)
+
+
+def _titled(title: str, table: Table) -> list[RenderableType]:
+    return [Text(f"\n{title}", style="bold"), table]
+
+
+def _table(*columns: str, right: tuple[str, ...] = (), keeps: tuple[str, ...] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify, is_name = "right" if column in right else "left", column in keeps
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=is_name)
     return table
 
 
@@ -104,14 +110,7 @@ def _load_table(found: Lookup) -> Table:
     changing = any(_changes(found, *pool) for pool in found.pools())
     arrivals = "arrivals (peak)" if changing else "arrivals"
     right = (arrivals, "can do", "load", "mean wait")
-    table = _table(
-        "\nLoad: what arrives at each pool, what it can do",
-        "architecture",
-        "pool",
-        *right,
-        "model",
-        right=right,
-    )
+    table = _table("architecture", "pool", *right, "model", right=right, keeps=("architecture", "pool"))
     for architecture, pool in found.pools():
         rate, peak = (found.value(architecture, pool, name) for name in ("arrival_rate", "peak_rate"))
         capacity = found.value(architecture, pool, "capacity")
@@ -122,9 +121,9 @@ def _load_table(found: Lookup) -> Table:
         if _changes(found, architecture, pool):
             text, load = f"{text} ({_rate(peak)})", f"{load} ({_percent(peak_rho)})"
         wait = found.get(architecture, pool, "mean_wait")
-        waits = (
-            ("grows" if not is_stable else numbers.NOTHING) if wait is None else numbers.duration(wait.value)
-        )
+        waits = numbers.NOTHING if is_stable else "grows"
+        if wait is not None:
+            waits = "<1 ms" if 0 < wait.value < 0.001 else numbers.duration(wait.value)
         model = "" if wait is None else f"{'' if wait.kind == 'exact' else '≈ '}{wait.model}"
         table.add_row(architecture, pool, text, _rate(capacity), Text(load, style=style), waits, model)
     return table
@@ -142,9 +141,7 @@ def _percent(share: float) -> str:
 def _latency(found: Lookup) -> list[RenderableType]:
     """Latencies that have a closed form, and why the others have none."""
     right = ("mean", "p99")
-    table = _table(
-        "Latency, publish to effect", "architecture", "effect", *right, "model", "formula", right=right
-    )
+    table = _table("architecture", "effect", *right, "model", "formula", right=right)
     unknown: dict[str, list[str]] = {}
     for row in found.rows:
         if row.quantity != "latency_mean":
@@ -162,7 +159,7 @@ def _latency(found: Lookup) -> list[RenderableType]:
             f"{row.model}, {row.kind}",
             row.formula,
         )
-    parts: list[RenderableType] = [table] if table.row_count else []
+    parts = _titled("Latency, from publish to effect", table) if table.row_count else []
     total = sum(row.quantity == "latency_mean" for row in found.rows)
     for why, where in unknown.items():
         told = "" if len(where) == total else f" – {', '.join(_short(where))}"
@@ -201,10 +198,10 @@ def _failure(found: Lookup, fault: str, headline: str) -> list[RenderableType]:
         rows = [row for row in found.rows if row.architecture == architecture and row.scope == fault]
         text, formula = _fate(rows)
         by_fate.setdefault((text, formula), []).append(architecture)
-    table = _table(f"\nFailure {headline}", "architecture", "expected", "closed form")
+    table = _table("architecture", "expected", "closed form")
     for (text, formula), names in by_fate.items():
         table.add_row(", ".join(names), text, formula)
-    return [table]
+    return _titled(f"Failure {headline}", table)
 
 
 def _fate(rows: list[Forecast]) -> tuple[str, str]:
@@ -233,7 +230,6 @@ def _fate(rows: list[Forecast]) -> tuple[str, str]:
 def _steady_losses(found: Lookup) -> list[RenderableType]:
     """What failing attempts and full buffers cost at any time."""
     table = _table(
-        "\nAttempts that fail, at any time",
         "architecture",
         "pool",
         "deliveries each",
@@ -257,7 +253,7 @@ def _steady_losses(found: Lookup) -> list[RenderableType]:
                 numbers.percent(share) if share else "0%",
                 "(1 − p^k) / (1 − p); p^k" if given_up else "(1 − p^k) / (1 − p)",
             )
-    return [table] if table.row_count else []
+    return _titled("Attempts that fail, at any time", table) if table.row_count else []
 
 
 def _advice(found: Lookup) -> list[RenderableType]:
@@ -268,10 +264,10 @@ def _advice(found: Lookup) -> list[RenderableType]:
             lines.setdefault(text, []).append(f"{architecture} {pool}")
     if not lines:
         return []
-    table = _table("\nRules of thumb", "pool", "advice")
+    table = _table("pool", "advice")
     for text, where in lines.items():
         table.add_row(", ".join(where), text)
-    return [table]
+    return _titled("Rules of thumb", table)
 
 
 def _advice_of(found: Lookup, architecture: str, pool: str) -> list[str]:
@@ -305,7 +301,7 @@ def _recovery_lines(found: Lookup, architecture: str, pool: str) -> list[str]:
     lines: list[str] = []
     for position, row in enumerate(rows):
         if row.quantity == "consumers_for_recovery":
-            fault, within = row.why.split(", ")[0], rows[position - 1].value
+            fault, within = row.why.split(";")[0], rows[position - 1].value
             text = f"{fault}, caught up in {numbers.duration(within)} with {_consumers(row.value)}"
             following = rows[position + 1] if position + 1 < len(rows) else None
             if following is not None and following.quantity.endswith("as_assigned"):
@@ -315,9 +311,10 @@ def _recovery_lines(found: Lookup, architecture: str, pool: str) -> list[str]:
                     text += f", {following.value:.0f} as partitions are dealt out"
             lines.append(f"{text} (⌈(λ + B/RTO) / μ⌉)")
         if row.quantity == "desired_consumers":
-            acceptable, current = rows[position - 2].value, rows[position - 1].value
+            acceptable, current, fault = rows[position - 2].value, rows[position - 1].value, row.why
             lines.append(
-                f"{row.why}: {numbers.count(round(acceptable))} waiting per consumer are fine, "
+                f"{fault}, for a latency of {numbers.duration(rows[position - 3].value)}: "
+                f"{numbers.count(round(acceptable))} waiting per consumer are fine, "
                 f"{numbers.count(round(current))} are there: an autoscaler wants {_consumers(row.value)}"
             )
     return lines

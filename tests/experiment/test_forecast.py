@@ -17,8 +17,8 @@ from sim.vocabulary import METRICS
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 GOLDEN = SCENARIOS / "golden"
-LONG, SHORT = "horizon: 2h\nwarmup: 10m", "horizon: 40m\nwarmup: 5m"
-SHORTER = "horizon: 15m\nwarmup: 3m"
+LONG, SHORT = "horizon: 2h\nwarmup: 10m", "horizon: 30m\nwarmup: 3m"
+SHORTER = "horizon: 12m\nwarmup: 2m"
 MM1 = "{service: {mean: 100ms, distribution: exponential}}"
 
 
