@@ -34,6 +34,8 @@ class Instability:
     @property
     def sentence(self) -> str:
         """What is wrong, in plain words."""
+        if self.capacity == 0:
+            return f"{self.architecture}: {self.pool} stand still for ever once each has met a poison message"
         told = (
             f"{self.architecture}: {self.pool} can never keep up: {self.arrival_rate:.4g}/s arrive, "
             f"at most {self.capacity:.4g}/s can be done, so the backlog grows by {self.growth:.3g}/s"

@@ -282,6 +282,13 @@ def test_overload_is_unstable_only_where_nothing_refuses() -> None:
     assert entry(rows, "pubsub", "is_stable", "a_consumers").value == 1
 
 
+def test_poison_blocks_a_stream_for_ever() -> None:
+    """A poison message that its worker retries in place leaves no capacity, and that is said."""
+    (found,) = unstable(base("{a: {service: 40ms, poison: 1%}}", "{stream: }"))
+    assert found.capacity == 0
+    assert "poison message" in found.sentence
+
+
 def test_recovery_and_autoscaling() -> None:
     """V16 and V29: 16 consumers clear 48,000 messages in 600 s; AWS' example of backlog per instance."""
     scenario = base(
