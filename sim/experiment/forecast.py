@@ -25,6 +25,9 @@ __all__ = ["Forecast", "Instability", "beside", "forecast", "unstable"]
 
 _CLOSE = {"exact": 0.02, "fluid": 0.05, "approximation": 0.10, "bound": 0.02}
 """Relative difference at which a simulated value still agrees, whatever its interval says."""
+_WIDER = 1.85
+"""On the half-width of the 95 % interval: t(0.9995) / t(0.975) of 20 replications, missed once in a thousand
+times by a true value. With a twentieth, one of the many rows would always seem to differ."""
 
 
 def forecast(
@@ -64,8 +67,8 @@ def beside(forecasts: list[Forecast], summary: pd.DataFrame) -> list[dict[str, A
         A row per forecast of which the summary holds the same metric and scope, and per latency that no
         closed form tells (``expected`` is None there, and ``why`` says why). ``agrees`` is None where there
         is nothing to compare, or the run has something that the closed form leaves out; a value agrees
-        inside the 95 % interval, within 2 % (``exact``), 5 % (``fluid``) or 10 % (``approximation``), or,
-        for counts, within four square roots. A ``bound`` is met from below.
+        inside 1.85 times the 95 % interval, within 2 % (``exact``), 5 % (``fluid``) or 10 %
+        (``approximation``), or, for counts, within four square roots. A ``bound`` is met from below.
     """
     keys = zip(*(summary[name].astype(str) for name in ("architecture", "metric", "scope")), strict=True)
     found = zip(*(summary[name].astype(float) for name in ("mean", "ci_low", "ci_high")), strict=True)
@@ -98,9 +101,9 @@ def beside(forecasts: list[Forecast], summary: pd.DataFrame) -> list[dict[str, A
 def _agrees(each: Forecast, mean: float, low: float, high: float) -> bool | None:
     if not math.isfinite(each.value) or not math.isfinite(mean) or each.leaves_out:
         return None
-    if low <= each.value <= high:
-        return True
     apart = mean - each.value
+    if abs(apart) <= _WIDER * (high - low) / 2:  # never where there is no interval
+        return True
     if METRICS[each.quantity].unit in ("messages", "pairs", "copies"):
         close = max(_CLOSE[each.kind] * each.value, 4 * math.sqrt(each.value), 3.0)
     else:
