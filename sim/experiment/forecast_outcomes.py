@@ -38,7 +38,8 @@ def outcome_forecasts(scenario: Scenario, loads: list[Load]) -> list[Forecast]:
     for each in tolls:
         for key, count in each.counts.items():
             counts[key] = counts.get(key, 0.0) + count
-            formula[key] = each.formula
+            if count or key not in formula:
+                formula[key] = each.formula
     if tolls:
         for metric in _SHOWN_AT_ZERO:
             counts.setdefault((metric, ""), 0.0)

@@ -22,7 +22,7 @@ def theory_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     compared = [row for row in rows if row["agrees"] is not None]
     wrong = [row for row in compared if not row["agrees"]]
     good = [row for row in compared if row["agrees"] and row["metric"] not in _NOT_WORTH_A_LINE]
-    good = [row for row in good if row["expected"]]
+    good = [row for row in good if row["expected"] and numbers.value(row["metric"], row["simulated"]) != "0"]
     good.sort(key=lambda row: _rank(row["metric"]))
     shown = [*wrong, *good[: max(0, _MOST - len(wrong))]]
     lines = [_line(row) for row in shown]
