@@ -78,7 +78,8 @@ def run(  # noqa: PLR0913 - one argument per option
         from sim.report.junit import write_junit
         from sim.report.promises import exit_code, worst_code
         from sim.report.rows import check_names
-        from sim.report.terminal import console, show, show_all
+        from sim.report.screen import console
+        from sim.report.terminal import show, show_all
 
         wanted = None if metrics is None else metrics.split(",")
         with _bad_input():
@@ -125,8 +126,11 @@ def _run_one(
 
 @app.command()
 def check(file: File, overrides: Overrides = None) -> None:
-    """Say whether a scenario is valid, and what it would run."""
+    """Say whether a scenario is valid, what it would run, and what theory expects of it."""
     with _errors():
+        from sim.forecast.forecast import forecast, unstable
+        from sim.report.forecast_table import forecast_report
+        from sim.report.screen import console
         from sim.scenario.load import load
 
         scenario = load(file, overrides=overrides or ())
@@ -141,6 +145,8 @@ def check(file: File, overrides: Overrides = None) -> None:
         )
         faults = ", ".join(f"{name} ({fault.kind} {fault.target})" for name, fault in scenario.faults.items())
         typer.echo(f"  faults: {faults or 'none'}")
+        report = forecast_report(scenario, forecast(scenario), unstable(scenario))
+        console().print(report, highlight=False)
 
 
 @app.command()

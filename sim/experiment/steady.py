@@ -11,7 +11,9 @@ import numpy as np
 from sim.analysis import window
 from sim.analysis.warmup import mean_series, mser5
 from sim.experiment.replication import run_replication
+from sim.forecast.stability import unstable
 from sim.scenario.model import Scenario
+from sim.vocabulary import ScenarioError
 
 PILOT = 5
 """Replications from which the warm-up is found; they are run again afterwards, without it."""
@@ -36,6 +38,22 @@ class Warmup:
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
         return {"seconds": self.seconds, "rule": self.rule, "cuts": self.cuts, "unsettled": [*self.unsettled]}
+
+
+def refuse_without_a_steady_state(scenario: Scenario) -> None:
+    """Refuse to speak of the long run of what grows for ever.
+
+    Raises:
+        ScenarioError: in a steady-state study, of every pool that gets more than it can do.
+    """
+    if scenario.study != "steady_state":
+        return
+    problems = [
+        scenario.problem("study", f"no steady state: {each.sentence}; it can be run as study: incident")
+        for each in unstable(scenario)
+    ]
+    if problems:
+        raise ScenarioError(problems)
 
 
 Apply = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]

@@ -28,7 +28,8 @@ from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.experiment.judging import judged, values_of, watched
 from sim.experiment.manifest import manifest
 from sim.experiment.replication import run_replication
-from sim.experiment.steady import Apply, settle
+from sim.experiment.steady import Apply, refuse_without_a_steady_state, settle
+from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
 
 _WORTH_PROCESSES = 300_000
@@ -98,6 +99,7 @@ def run_study(
     """
     started = time.perf_counter()
     apply = _applier(_processes(scenario) if jobs is None else jobs)
+    refuse_without_a_steady_state(scenario)
     scenario, warmup = settle(scenario, apply)
     names = list(scenario.architectures)
     runs: list[Run] = []
@@ -119,11 +121,13 @@ def run_study(
     effects = list(scenario.effects)
     told = manifest(scenario, runs, warmup, stop)
     told["verdicts"] = judged(scenario, samples, told)
+    summary = summarize(samples, effects)
+    told["theory"] = beside(forecast(scenario), summary)
     told["wall_time_s"] = round(time.perf_counter() - started, 3)
     return StudyData(
         name=scenario.name,
         description=scenario.description,
-        summary=summarize(samples, effects),
+        summary=summary,
         comparison=compare(samples, scenario.baseline, effects),
         messages=stack(run.messages for run in runs if run.messages is not None),
         lag=stack(run.lag for run in runs),

@@ -5,26 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from sim.report.notes import notes
 from sim.report.promises import keeps_every_promise, verdict_lines
+from sim.report.theory import theory_lines
 from sim.vocabulary import Verdict
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sim.report.batch import Ended
     from sim.report.results import Results
 
 STYLES = {Verdict.PASS: "bold green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
-_WIDTH = 120
-"""Of a file or a pipe, which have none: what a design document takes."""
-
-
-def console() -> Console:
-    """Where the commands print."""
-    screen = Console()
-    return screen if screen.is_terminal else Console(width=_WIDTH)
 
 
 def show(results: Results, screen: Console, metrics: Sequence[str] | None = None) -> None:
@@ -43,6 +37,8 @@ def show(results: Results, screen: Console, metrics: Sequence[str] | None = None
     if kept:
         screen.print(kept, highlight=False)
     screen.print(results.table(metrics))
+    for line in theory_lines(results.manifest.get("theory", [])):
+        screen.print(line, style="cyan", highlight=False)
     for note in notes(results.data):
         screen.print(note, style="yellow", highlight=False)
 

@@ -145,7 +145,8 @@ def _finish(
         scenario = scenario.model_copy(update={"expect": tuple(promises)})
     if problems or scenario is None:
         raise ScenarioError(problems)
-    scenario.remember(text, hashlib.sha256(text.encode()).hexdigest())
+    places = {key: value_mark.problem("") for key, value_mark in tree.value_marks.items()}
+    scenario.remember(text, hashlib.sha256(text.encode()).hexdigest(), places)
     return scenario
 
 

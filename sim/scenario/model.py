@@ -22,7 +22,7 @@ from sim.components.effect import EffectOptions
 from sim.components.faults import FAULT_TYPES, AnyFault, Fault
 from sim.components.workload import Workload
 from sim.engine.quantities import Block, Count, Duration, Share, parse_duration
-from sim.vocabulary import ARCHITECTURE_KINDS, Expectation
+from sim.vocabulary import ARCHITECTURE_KINDS, Expectation, Problem
 
 AnyArchitecture = Annotated[
     Synchronous | SingleBroker | DualBrokers | Stream | PubSub | SnsSqs, Field(discriminator="kind")
@@ -115,10 +115,16 @@ class Scenario(Block):
 
     _text: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")
+    _places: dict[str, Problem] = PrivateAttr(default={})
 
-    def remember(self, text: str, sha256: str) -> None:
-        """Keep the text that this was read from."""
-        self._text, self._sha256 = text, sha256
+    def remember(self, text: str, sha256: str, places: dict[str, Problem]) -> None:
+        """Keep the text that this was read from, and where its keys stand, as problems without a message."""
+        self._text, self._sha256, self._places = text, sha256, places
+
+    def problem(self, key: str, message: str) -> Problem:
+        """Something wrong with a key of the scenario, found when its file had long been read."""
+        place = self._places.get(key, Problem(self.name, 1, 1, ""))
+        return Problem(place.file, place.line, place.column, message)
 
     @property
     def text(self) -> str:
@@ -134,6 +140,11 @@ class Scenario(Block):
     def limit(self) -> float:
         """When a run is cut off, seconds."""
         return self.horizon * (1 + DRAIN_FACTOR) if self.drain is None else self.horizon + self.drain
+
+    @property
+    def counted_from(self) -> float:
+        """When the warm-up ends, seconds; 0 as long as nobody has found out."""
+        return 0.0 if isinstance(self.warmup, str) else self.warmup
 
     @property
     def last_fault(self) -> str | None:

@@ -57,8 +57,8 @@ def build(scenario: Scenario, name: str, streams: Streams, messages: Messages) -
         messages: what will be published.
     """
     faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
-    warmup = 0.0 if isinstance(scenario.warmup, str) else scenario.warmup
-    site = Site(streams, messages, scenario.effects, faults, (warmup, scenario.horizon), scenario.limit)
+    window = (scenario.counted_from, scenario.horizon)
+    site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
     scenario.architectures[name].build(site)
     return site
 

@@ -7,7 +7,7 @@ from stories import run
 
 from sim.components.link import Link
 from sim.engine.ledger import Ledger
-from sim.experiment import replication
+from sim.scenario import parts
 
 TWO = {"db": "1s", "index": "1s"}
 
@@ -125,7 +125,7 @@ def test_a_server_that_dies_between_two_writes_leaves_half_of_a_message():
 def test_a_job_is_pending_then_running_and_then_over(failing, words):
     """Asked at 0.5, 1.5, 2.5 and 8 s; work begins at 1 s and ends at 3 s, or never well."""
     ledgers = []
-    real = replication.Site
+    real = parts.Site
 
     def site(*args, **options):
         built = real(*args, **options)
@@ -136,6 +136,6 @@ def test_a_job_is_pending_then_running_and_then_over(failing, words):
 
     heard = []
     effects = {"db": {"service": "2s", "poison": 1.0 if failing else 0}}
-    with mock.patch.object(replication, "Site", site):
+    with mock.patch.object(parts, "Site", site):
         run("single_broker", effects=effects, queue={"delay": "1s"}, consumers={"on_error": "skip"})
     assert heard == words
