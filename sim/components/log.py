@@ -1,12 +1,12 @@
 """A partitioned log and the consumer groups that read it: write once, read by many, in order.
 
-A record goes to partition key mod partitions and stays until its retention is over, read or not. A group
-holds a position and a committed offset per partition; its members share the partitions in contiguous ranges
-(the first ``partitions mod members`` get one more; members beyond the partitions are idle). A member commits
-when it fetches and its commit interval has passed, when it has been idle so long, and when it stops in good
-order. After a crash it begins again at the committed offset: what lies between is repeated. A record counts
-as delivered when it reaches its handler, not when it is fetched, so that the backlog holds what waits in a
-member's memory.
+A record goes to the partition that its key chooses (:mod:`sim.components.partitioner`) and stays until its
+retention is over, read or not. A group holds a position and a committed offset per partition; its members
+share the partitions in contiguous ranges (the first ``partitions mod members`` get one more; members beyond
+the partitions are idle). A member commits when it fetches and its commit interval has passed, when it has
+been idle so long, and when it stops in good order. After a crash it begins again at the committed offset:
+what lies between is repeated. A record counts as delivered when it reaches its handler, not when it is
+fetched, so that the backlog holds what waits in a member's memory.
 
 Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
 replication, producers that batch per partition.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sim.components.consumer import StreamConsumers
+from sim.components.partitioner import Partitioner, partitions_of
 from sim.components.site import Site
 from sim.components.timelines import Outage, ends_of
 from sim.components.worker import Source, Worker
@@ -33,7 +34,9 @@ class StreamOptions(Block):
     """A partitioned log that consumer groups read."""
 
     partitions: Annotated[Count, Field(ge=1)] = 6
-    """Number of partitions; a message goes to partition key mod partitions."""
+    """Number of partitions; the key of a message chooses one."""
+    partitioner: Partitioner = "modulo"
+    """How: the key mod partitions, or by the hash of its decimal as Kafka (murmur2) and Kinesis (md5) do."""
     retention: Annotated[DurationOrUnlimited, Field(gt=0)] = 7 * 86400.0
     """A record is removed so long after it was accepted, read or not."""
 
@@ -51,7 +54,9 @@ class Log:
         self.partitions = options.partitions
         self.retention = options.retention
         self.records: list[list[int]] = [[] for _ in range(options.partitions)]
-        self.partition_of: NDArray[Any] = site.messages.key % options.partitions
+        self.partition_of: NDArray[Any] = partitions_of(
+            site.messages.key, options.partitioner, options.partitions
+        )
         self.groups: list[Group] = []
         self.pauses = site.faults.pauses(effects)
         self._partition: list[int] = self.partition_of.tolist()

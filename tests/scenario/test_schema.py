@@ -45,6 +45,7 @@ STRUCTURAL = [
     "text_is_a_number",
     "version",
     "choice",
+    "partitioner",
     "choice_in_defaults",
     "name_bad",
     "name_all",
