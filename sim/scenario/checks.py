@@ -139,6 +139,7 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
     yield from _trace_columns(tree, scenario, default)
     for name in scenario.architectures:
         yield from _endless_retries(tree, scenario, name, default)
+        yield from _slow_heartbeats(tree, scenario, name, default)
 
 
 def _trace_columns(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
@@ -161,9 +162,7 @@ def _trace_columns(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[
 
 
 def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark) -> Iterator[Problem]:
-    design: Any = scenario.architectures[name]
-    branches = getattr(design, "per_effect", None) or {"": design}
-    for effect, branch in branches.items():
+    for effect, branch in _branches(scenario, name):
         consumers = branch.consumers
         on_error = getattr(consumers, "on_error", None)
         if on_error not in ("retry", "nack") or consumers.retry_delay > 0:
@@ -171,14 +170,29 @@ def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark)
         queue = getattr(branch, "queue", None)  # a topic that pushes limits the attempts itself
         if on_error == "nack" and (queue is None or queue.max_receives < UNLIMITED):
             continue
-        path = (
-            "architectures",
-            name,
-            *(("per_effect", effect) if effect else ()),
-            "consumers",
-            "retry_delay",
-        )
+        path = (*_path(name, effect), "consumers", "retry_delay")
         yield place(tree, path, default)[1].problem(
             f"on_error: {on_error} with retry_delay 0s never ends when attempts fail at once: "
             "write for example retry_delay: 1s"
         )
+
+
+def _slow_heartbeats(tree: Branch, scenario: Scenario, name: str, default: Mark) -> Iterator[Problem]:
+    for effect, branch in _branches(scenario, name):
+        heartbeat = getattr(branch.consumers, "heartbeat", None)
+        if heartbeat is not None and heartbeat >= branch.queue.visibility_timeout:
+            path = (*_path(name, effect), "consumers", "heartbeat")
+            yield place(tree, path, default)[1].problem(
+                "heartbeat must be shorter than visibility_timeout, "
+                f"{branch.queue.visibility_timeout:g}s: the message would be visible before the first one"
+            )
+
+
+def _branches(scenario: Scenario, name: str) -> list[tuple[str, Any]]:
+    """The blocks of an architecture, by the effect that they are for; "" where they are for all."""
+    design: Any = scenario.architectures[name]
+    return list((getattr(design, "per_effect", None) or {"": design}).items())
+
+
+def _path(name: str, effect: str) -> tuple[str, ...]:
+    return ("architectures", name, *(("per_effect", effect) if effect else ()))

@@ -1,6 +1,6 @@
 """What the language reserves and this version does not do yet: refused with a clear word, in one place.
 
-A value that asks for nothing (``profile: generic``, ``poll: 0s``, ``expect: []``) is taken.
+A value that asks for nothing (``profile: generic``, ``prefetch: 1``, ``expect: []``) is taken.
 """
 
 from __future__ import annotations
@@ -34,12 +34,7 @@ BLOCKS: dict[str, Harmless] = {
     "stream": _PROFILE,
     "topic": _PROFILE,
     "producer": _PROFILE,
-    "consumers": {
-        **_PROFILE,
-        "prefetch": (1, *_NOTHING),
-        "poll": ("0s", *_NOTHING),
-        "heartbeat": _NOTHING,
-    },
+    "consumers": {**_PROFILE, "prefetch": (1, *_NOTHING)},
 }
 DESIGN: Harmless = {"components": _NOTHING, "links": _NOTHING}
 _VALUES = {

@@ -45,6 +45,8 @@ STRUCTURAL = [
     "text_is_a_number",
     "version",
     "choice",
+    "poll_of_a_push",
+    "reset",
     "partitioner",
     "choice_in_defaults",
     "name_bad",
