@@ -140,6 +140,8 @@ def _metrics() -> dict[str, Metric]:
         Metric(
             "response_time_p99", "s", per_message, "reply to the caller - intended publish, 99th percentile"
         ),
+        Metric("known_mean", "s", per_message, "final status known to the caller - intended publish, mean"),
+        Metric("status_polls", "1", per_message, "lookups of its status per message, mean"),
         Metric("latency_mean", "s", per_message, "first applied - intended publish, mean"),
         Metric("latency_p50", "s", per_message, "first applied - intended publish, median"),
         Metric("latency_p95", "s", per_message, "first applied - intended publish, 95th percentile"),
@@ -190,6 +192,8 @@ MESSAGE_COLUMNS = (
     "outcome",
 )
 LAG_COLUMNS = ("architecture", "replication", "component", "time", "backlog", "in_flight", "age", "lag")
+
+STATUS_COLUMNS = ("architecture", "replication", "time", "pending", "running", "succeeded", "failed")
 
 ARCHITECTURE_KINDS = ("synchronous", "single_broker", "dual_brokers", "stream", "pubsub", "sns_sqs")
 

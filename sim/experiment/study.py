@@ -23,6 +23,7 @@ import pandas as pd
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, lag_series
 from sim.analysis.measure import measure
+from sim.analysis.status import status_series
 from sim.engine.record import FaultWindow, PoolUse
 from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.experiment.replication import run_replication
@@ -44,6 +45,7 @@ class Run:
         metrics: every metric by (metric, scope).
         lag: the series of all components, on a common grid.
         messages: one row per message and effect; None where they are not kept.
+        status: jobs by status over time; None where no caller asks.
         components: names of the holders of copies.
         pools: the pools of workers.
         faults: what was active when.
@@ -56,6 +58,7 @@ class Run:
     metrics: dict[tuple[str, str], float]
     lag: pd.DataFrame
     messages: pd.DataFrame | None
+    status: pd.DataFrame | None
     components: tuple[str, ...]
     pools: tuple[PoolUse, ...]
     faults: tuple[FaultWindow, ...]
@@ -66,12 +69,14 @@ class Run:
 def run_one(scenario: Scenario, architecture: str, replication: int, *, keeps_messages: bool) -> Run:
     """Simulate once and keep what the study needs."""
     record = run_replication(scenario, architecture, replication)
+    step = grid_step(scenario.horizon)
     return Run(
         architecture=architecture,
         replication=replication,
         metrics=measure(record),
-        lag=lag_series(record, grid_step(scenario.horizon)),
+        lag=lag_series(record, step),
         messages=messages_frame(record) if keeps_messages else None,
+        status=None if record.poll_status is None else status_series(record, step),
         components=tuple(copies.name for copies in record.copies),
         pools=record.pools,
         faults=record.faults,
@@ -108,7 +113,8 @@ def run_study(
         if on_done is not None:
             on_done(run)
     runs.sort(key=lambda run: (names.index(run.architecture), run.replication))
-    samples = _samples(runs)
+    samples = _samples(runs, asks=scenario.workload.client.poll_status is not None)
+    statuses = [run.status for run in runs if run.status is not None]
     effects = list(scenario.effects)
     manifest = _manifest(scenario, runs)
     manifest["wall_time_s"] = round(time.perf_counter() - started, 3)
@@ -121,6 +127,7 @@ def run_study(
         lag=stack(run.lag for run in runs),
         samples=samples,
         manifest=manifest,
+        status=stack(statuses) if statuses else None,
     )
 
 
@@ -149,11 +156,13 @@ def _runs(scenario: Scenario, tasks: list[tuple[str, int, bool]], jobs: int) -> 
     )
 
 
-def _samples(runs: list[Run]) -> pd.DataFrame:
+def _samples(runs: list[Run], *, asks: bool) -> pd.DataFrame:
+    """Every value; what callers know who ask for a status is left out where none does."""
     rows = [
         (run.architecture, run.replication, metric, scope, value)
         for run in runs
         for (metric, scope), value in run.metrics.items()
+        if asks or metric not in ("known_mean", "status_polls")
     ]
     return pd.DataFrame(rows, columns=["architecture", "replication", "metric", "scope", "value"])
 

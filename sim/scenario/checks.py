@@ -15,7 +15,7 @@ from sim.engine.quantities import UNLIMITED, shown
 from sim.scenario.designs import option_names
 from sim.scenario.model import NAME, Scenario
 from sim.scenario.problems import among, meant, place
-from sim.scenario.reserved import BLOCKS, DESIGN, EFFECT, WORKLOAD
+from sim.scenario.reserved import BLOCKS, CLIENT, DESIGN, EFFECT, WORKLOAD
 from sim.scenario.tree import Branch, Mark, Row
 from sim.vocabulary import METRICS, Problem, Role
 
@@ -60,7 +60,7 @@ def _names(tree: Branch) -> Iterator[Problem]:
 
 def _options() -> Iterator[str]:
     """The keys of everything that stands in a scenario, and what is reserved."""
-    for reserved in (WORKLOAD, EFFECT, DESIGN, *BLOCKS.values()):
+    for reserved in (WORKLOAD, CLIENT, EFFECT, DESIGN, *BLOCKS.values()):
         yield from reserved
     found: list[Any] = [Scenario.model_fields[section].annotation for section in _SECTIONS]
     seen: list[Any] = list(_INSIDE)

@@ -26,7 +26,8 @@ TOP: Harmless = {
     "alerts": _NOTHING,
     "search": _NOTHING,
 }
-WORKLOAD: Harmless = {"client": _NOTHING, "priority": _NOTHING}
+WORKLOAD: Harmless = {"priority": _NOTHING}
+CLIENT: Harmless = {"timeout": _NOTHING, "retries": (0, *_NOTHING)}
 EFFECT: Harmless = {"copies": (1, *_NOTHING)}
 _PROFILE: Harmless = {"profile": ("generic", *_NOTHING)}
 BLOCKS: dict[str, Harmless] = {
@@ -68,6 +69,7 @@ def _refusals(tree: Branch) -> Iterator[Problem]:
             yield tree.value_marks[key].problem(_later(shown))
             tree.drop(key)
     yield from _keys(tree.under("workload"), WORKLOAD)
+    yield from _keys(tree.under("workload").under("client"), CLIENT)
     for _, effect in tree.under("effects").branches():
         yield from _keys(effect, EFFECT)
     for _, body in tree.under("architectures").branches():
