@@ -88,15 +88,25 @@ class FaultPlan:
         streams: of the replication.
         limit: no timeline reaches beyond it, s.
         architecture: its name, for ``only``.
+        copies: the effects that a target means, where they are several.
     """
 
     def __init__(
-        self, faults: Mapping[str, Fault], streams: Streams, limit: float, architecture: str
+        self,
+        faults: Mapping[str, Fault],
+        streams: Streams,
+        limit: float,
+        architecture: str,
+        copies: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._streams = streams
         self._limit = limit
         self._faults = {
             name: fault for name, fault in faults.items() if fault.only is None or architecture in fault.only
+        }
+        self._meant = {
+            name: None if fault.effect is None else (copies or {}).get(fault.effect, (fault.effect,))
+            for name, fault in self._faults.items()
         }
         self._windows = {name: self._draw(name, fault) for name, fault in self._faults.items()}
 
@@ -104,10 +114,11 @@ class FaultPlan:
         """What can hit a part that plays a role for these effects."""
         found: list[Condition] = []
         for name, fault in self._faults.items():
-            if isinstance(fault, kinds) and _concerns(fault, role, effects):
+            hit = self._effects_hit(name, effects)
+            if isinstance(fault, kinds) and fault.role == role and hit:
                 draws = None
                 if fault.probability is not None:
-                    draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
+                    draws = self._streams.attached(uniform, "fault", name, hit[0])
                 found.append(Condition(fault, self._windows[name], draws))
         return found
 
@@ -121,8 +132,8 @@ class FaultPlan:
         """
         away: list[list[Outage]] = [[] for _ in range(workers)]
         for name, fault in self._faults.items():
-            hit = _concerns(fault, Role.CONSUMERS, effects) or (is_api and fault.role == Role.API)
-            if not hit:
+            hit = self._effects_hit(name, effects)
+            if not (hit and fault.role == Role.CONSUMERS) and not (is_api and fault.role == Role.API):
                 continue
             if isinstance(fault, Down) and not (
                 is_api and fault.role != Role.API and _is_whole_call(fault, workers)
@@ -136,7 +147,7 @@ class FaultPlan:
                         for start, end in zip(windows.starts, windows.ends, strict=True)
                     ]
             elif isinstance(fault, Crash):
-                self._add_crashes(name, fault, fault.effect or effects[0], away)
+                self._add_crashes(name, fault, hit[0], away)
         return [sorted(outages, key=lambda outage: outage.start) for outages in away]
 
     def pauses(self, effects: tuple[str, ...]) -> list[Windows]:
@@ -174,8 +185,7 @@ class FaultPlan:
             hit = tuple(
                 holder
                 for holder, effects in holders.items()
-                if (has_broker or fault.role != Role.BROKER)
-                and (fault.effect is None or fault.effect in effects)
+                if (has_broker or fault.role != Role.BROKER) and self._effects_hit(name, effects)
             )
             found.append(
                 FaultWindow(
@@ -189,6 +199,11 @@ class FaultPlan:
                 )
             )
         return tuple(found)
+
+    def _effects_hit(self, name: str, effects: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of a part's effects that the target of a fault means."""
+        meant = self._meant[name]
+        return effects if meant is None else tuple(effect for effect in effects if effect in meant)
 
     def _draw(self, name: str, fault: Fault) -> Windows | None:
         if fault.at is not None:
@@ -239,10 +254,6 @@ def ends_of(pauses: list[Windows]) -> list[float]:
 def first_outage(outages: list[Outage], now: float) -> int:
     """Index of the first outage that has not begun before a time."""
     return bisect_left(outages, now, key=lambda outage: outage.start)
-
-
-def _concerns(fault: Fault, role: Role, effects: tuple[str, ...]) -> bool:
-    return fault.role == role and (fault.effect is None or fault.effect in effects)
 
 
 def _is_whole_call(fault: Fault, workers: int) -> bool:

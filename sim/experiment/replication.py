@@ -30,7 +30,7 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
         if isinstance(each.service, TraceColumn)
     ]
     messages = scenario.workload.draw(streams, scenario.horizon, columns)
-    faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
+    faults = FaultPlan(scenario.faults, streams, scenario.limit, name, scenario.copies)
     window = (scenario.warmup, scenario.horizon)
     site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
     architecture: Architecture = scenario.architectures[name]

@@ -196,6 +196,7 @@ def _manifest(scenario: Scenario, runs: list[Run]) -> dict[str, Any]:
         "warmup": scenario.warmup,
         "baseline": scenario.baseline,
         "effects": list(scenario.effects),
+        "copies": {name: list(names) for name, names in scenario.copies.items()},
         "architectures": architectures,
         "faults": [
             fault for name, each in scenario.faults.items() for fault in _fault(name, each.only, first)

@@ -85,10 +85,16 @@ class Scenario(Block):
 
     _text: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")
+    _copies: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict[str, tuple[str, ...]])
 
-    def remember(self, text: str, sha256: str) -> None:
-        """Keep the text that this was read from."""
-        self._text, self._sha256 = text, sha256
+    def remember(self, text: str, sha256: str, copies: dict[str, tuple[str, ...]]) -> None:
+        """Keep the text that this was read from, and which effects in it stand for several."""
+        self._text, self._sha256, self._copies = text, sha256, copies
+
+    @property
+    def copies(self) -> dict[str, tuple[str, ...]]:
+        """The effects that stand for one in the file, by its name there."""
+        return self._copies
 
     @property
     def text(self) -> str:

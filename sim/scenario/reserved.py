@@ -28,7 +28,6 @@ TOP: Harmless = {
 }
 WORKLOAD: Harmless = {"priority": _NOTHING}
 CLIENT: Harmless = {"timeout": _NOTHING, "retries": (0, *_NOTHING)}
-EFFECT: Harmless = {"copies": (1, *_NOTHING)}
 _PROFILE: Harmless = {"profile": ("generic", *_NOTHING)}
 BLOCKS: dict[str, Harmless] = {
     "queue": _PROFILE,
@@ -70,8 +69,6 @@ def _refusals(tree: Branch) -> Iterator[Problem]:
             tree.drop(key)
     yield from _keys(tree.under("workload"), WORKLOAD)
     yield from _keys(tree.under("workload").under("client"), CLIENT)
-    for _, effect in tree.under("effects").branches():
-        yield from _keys(effect, EFFECT)
     for _, body in tree.under("architectures").branches():
         if body.get("kind") == CUSTOM:
             yield body.value_marks["kind"].problem(_later("kind: custom"))

@@ -81,7 +81,7 @@ def draw_workload(random, rate, horizon):
 
 
 def draw_effects(random, rate):
-    """Draw two or three effects, some of them in a chain."""
+    """Draw two or three effects, some of them in a chain and some of them a broadcast."""
     effects = {}
     for name in ("db", "index", "mail")[: random.choice([2, 2, 3])]:
         mean = random.uniform(0.1, 1.2) / rate
@@ -101,8 +101,11 @@ def draw_effects(random, rate):
             effect["poison"] = 0.02
         if chance(random, 0.2):
             effect["long"] = {"share": 0.03, "service": span(random, 1, 8)}
-        if effects and chance(random, 0.3):
-            effect["after"] = random.choice(list(effects))
+        alone = [each for each, body in effects.items() if "copies" not in body]
+        if alone and chance(random, 0.3):
+            effect["after"] = random.choice(alone)
+        if chance(random, 0.15):
+            effect["copies"] = random.choice([2, 3])
         effects[name] = effect
     return effects
 
