@@ -112,8 +112,8 @@ class Metric:
 
     Attributes:
         name: as it stands in the file.
-        unit: ``messages``, ``pairs``, ``copies``, ``s``, ``1/s`` or ``1`` (a share). Counts of messages are
-            in pairs where the scope is an effect and in copies where it is a component.
+        unit: ``messages``, ``pairs``, ``copies``, ``lookups``, ``s``, ``1/s`` or ``1`` (a share). Counts of
+            messages are in pairs where the scope is an effect and in copies where it is a component.
         clock: whether it counts messages or averages over time.
         meaning: one line for a person.
         lower_is_better: for colouring differences; None where neither is better.
@@ -162,6 +162,8 @@ def _metrics() -> dict[str, Metric]:
         Metric(
             "response_time_p99", "s", per_message, "reply to the caller - intended publish, 99th percentile"
         ),
+        Metric("known_mean", "s", per_message, "final status known to the caller - intended publish, mean"),
+        Metric("status_polls", "lookups", per_message, "lookups of its status per message, mean"),
         Metric("latency_mean", "s", per_message, "first applied - intended publish, mean", scopes=pairs),
         Metric("latency_p50", "s", per_message, "first applied - intended publish, median", scopes=pairs),
         Metric(
@@ -230,6 +232,8 @@ MESSAGE_COLUMNS = (
     "outcome",
 )
 LAG_COLUMNS = ("architecture", "replication", "component", "time", "backlog", "in_flight", "age", "lag")
+
+STATUS_COLUMNS = ("architecture", "replication", "time", "pending", "running", "succeeded", "failed")
 
 ARCHITECTURE_KINDS = ("synchronous", "single_broker", "dual_brokers", "stream", "pubsub", "sns_sqs")
 

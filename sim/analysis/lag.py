@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from sim.analysis import window
 from sim.analysis.levels import Level
 from sim.vocabulary import LAG_COLUMNS
 
@@ -107,9 +108,7 @@ def lag_series(record: Record, step: float) -> pd.DataFrame:
     Returns:
         ``LAG_COLUMNS``, ordered by component as in the record and then by time.
     """
-    grid = np.arange(math.ceil(record.end / step) + 1) * step
-    if grid[-1] < record.end:
-        grid = np.append(grid, len(grid) * step)
+    grid = window.grid(record.end, step)
     tables = [
         pd.DataFrame(
             {

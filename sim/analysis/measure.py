@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.lag import ages, backlogs, drain_times, offset_lags
 from sim.analysis.outcomes import outcomes
+from sim.analysis.status import status_lookups
 from sim.analysis.throughput import throughput, utilization
 from sim.vocabulary import METRICS
 
@@ -24,7 +25,7 @@ def measure(record: Record) -> dict[tuple[str, str], float]:
     scopes = [*record.effects, *(copies.name for copies in record.copies)]
     assert len(set(scopes)) == len(scopes), "an effect and a component share a name"
     values = outcomes(record) | backlogs(record) | ages(record) | offset_lags(record) | drain_times(record)
-    values |= throughput(record) | utilization(record)
+    values |= throughput(record) | utilization(record) | status_lookups(record)
     by_metric: dict[str, dict[tuple[str, str], float]] = {name: {} for name in METRICS}
     for (metric, scope), value in values.items():
         by_metric[metric][metric, scope] = value

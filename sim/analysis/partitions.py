@@ -23,9 +23,15 @@ def key_shares(
     return weights / weights.sum()
 
 
-def partition_shares(keys: NDArray[Any], partitions: int) -> list[float]:
-    """Share of the messages in each partition, where a key goes to partition key mod partitions."""
-    where = np.arange(len(keys)) % partitions
+def partition_shares(keys: NDArray[Any], partitions: int, where: NDArray[Any] | None = None) -> list[float]:
+    """Share of the messages in each partition.
+
+    Args:
+        keys: share of the messages with each key, shape (keys,).
+        partitions: how many there are.
+        where: the partition of each key, shape (keys,); key mod partitions where it is left out.
+    """
+    where = np.arange(len(keys)) % partitions if where is None else where
     return np.bincount(where, weights=keys, minlength=partitions).tolist()
 
 

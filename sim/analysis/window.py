@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,12 @@ def length(record: Record) -> float:
 def last_applied(record: Record) -> np.ndarray:
     """When the last effect of each message first happened; NaN unless all of them did, shape (messages,)."""
     return np.maximum.reduce([pair.first_applied for pair in record.pairs])
+
+
+def grid(end: float, step: float) -> np.ndarray:
+    """The times 0, step, 2 step … of which the last is at or after the end; seconds, shape (points,)."""
+    points = np.arange(math.ceil(end / step) + 1) * step
+    return points if points[-1] >= end else np.append(points, len(points) * step)
 
 
 def ratio(part: float, whole: float) -> float:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from sim.architectures.base import Architecture, start_producer
 from sim.components.consumer import Pool, QueueConsumers
 from sim.components.effect import Effect
+from sim.components.heartbeat import open_queue
 from sim.components.link import Link
 from sim.components.producer import ProducerOptions
 from sim.components.queue import Queue, QueueOptions
@@ -22,7 +23,7 @@ class QueueBranch(Block):
 
     def build(self, site: Site, effect: Effect, hop: float) -> Queue:
         """Build queue → consumers of one effect."""
-        queue = Queue(site, f"{effect.name}_queue", (effect.number,), self.queue, self.consumers)
+        queue = open_queue(site, f"{effect.name}_queue", (effect.number,), self.queue, self.consumers)
         Pool(
             site,
             f"{effect.name}_consumers",

@@ -6,9 +6,10 @@ from typing import Literal
 
 from sim.architectures.base import Architecture, start_producer
 from sim.components.consumer import Pool, QueueConsumers
+from sim.components.heartbeat import open_queue
 from sim.components.link import Link
 from sim.components.producer import ProducerOptions
-from sim.components.queue import Queue, QueueOptions
+from sim.components.queue import QueueOptions
 from sim.components.site import Site
 
 
@@ -23,7 +24,7 @@ class SingleBroker(Architecture):
     def build(self, site: Site) -> None:
         """Build api → queue → consumers, who do every effect."""
         numbers = tuple(effect.number for effect in site.effects)
-        queue = Queue(site, "queue", numbers, self.queue, self.consumers)
+        queue = open_queue(site, "queue", numbers, self.queue, self.consumers)
         Pool(
             site,
             "consumers",

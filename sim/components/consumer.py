@@ -16,11 +16,11 @@ from simpy.events import Event
 from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
-from sim.components.timelines import first_outage, names
+from sim.components.timelines import Outage, first_outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
 from sim.engine.environment import Alarm, Process
-from sim.engine.quantities import UNLIMITED, Block, Count, Duration
+from sim.engine.quantities import UNLIMITED, Block, Count, Duration, DurationOrNone
 from sim.engine.record import PoolUse
 from sim.vocabulary import Role
 
@@ -51,6 +51,10 @@ class QueueConsumers(ConsumerOptions):
     on_error: Literal["wait", "nack", "skip", "dead_letter", "retry"] = "wait"
     """After a failed attempt: wait until the message is visible again, give it back, drop it, dead-letter
     it, or try again in place."""
+    poll: Duration = 0.0
+    """A worker that receives nothing asks again after so long; 0s waits for the next message."""
+    heartbeat: Annotated[DurationOrNone, Field(gt=0)] = None
+    """A live worker hides what it holds for another visibility timeout every so often after the receive."""
 
 
 class StreamConsumers(ConsumerOptions):
@@ -62,6 +66,13 @@ class StreamConsumers(ConsumerOptions):
     """After a failed attempt: try again in place, skip the record, or dead-letter it."""
     commit_interval: Duration = 5.0
     """A worker commits its offsets when it fetches and so long has passed; 0s commits at every fetch."""
+    poll: Duration = 0.0
+    """A worker that fetches nothing asks again after so long; 0s waits for the next record."""
+    starts: Duration = 0.0
+    """The group joins so long after the start of the run; nobody fetches for it before."""
+    reset: Literal["earliest", "latest"] = "earliest"
+    """Where a group goes on that joins late or whose offset has expired: at the oldest record that is left,
+    or behind the newest, which drops what lies between."""
 
 
 class PushConsumers(ConsumerOptions):
@@ -130,6 +141,8 @@ class Pool(Generic[Item]):
         self._api_dies: Callable[[int], int] | None = None
         speeds = options.speeds or (1.0,)
         outages = site.faults.outages(its_effects, options.count, is_api=is_api)
+        if isinstance(options, StreamConsumers) and options.starts:
+            outages = [[Outage(0.0, options.starts, "finish"), *each] for each in outages]
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]

@@ -17,12 +17,15 @@ from sim.components.faults import Delay, Loss, Reject, Slow
 from sim.components.timelines import Condition, names
 from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
-from sim.engine.quantities import Block, Share
+from sim.engine.quantities import Block, Count, Share
 from sim.engine.streams import uniform
 from sim.vocabulary import Role
 
 if TYPE_CHECKING:
     from sim.components.site import Site
+
+
+MOST_COPIES = 1000
 
 
 class EffectOptions(Block):
@@ -36,6 +39,8 @@ class EffectOptions(Block):
     """Share of the messages for which every attempt fails."""
     long: Long | None = None
     """A share of the messages that take another service time."""
+    copies: Annotated[Count, Field(ge=1, le=MOST_COPIES)] = 1
+    """Receivers that must all do it, `config_1`, `config_2`, …: a broadcast."""
     after: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
     """The effect that must be complete before this one starts."""
 

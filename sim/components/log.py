@@ -1,12 +1,13 @@
 """A partitioned log and the consumer groups that read it: write once, read by many, in order.
 
-A record goes to partition key mod partitions and stays until its retention is over, read or not. A group
-holds a position and a committed offset per partition; its members share the partitions in contiguous ranges
-(the first ``partitions mod members`` get one more; members beyond the partitions are idle). A member commits
-when it fetches and its commit interval has passed, when it has been idle so long, and when it stops in good
-order. After a crash it begins again at the committed offset: what lies between is repeated. A record counts
-as delivered when it reaches its handler, not when it is fetched, so that the backlog holds what waits in a
-member's memory.
+A record goes to the partition that its key chooses (:mod:`sim.components.partitioner`) and stays until its
+retention is over, read or not. A group holds a position and a committed offset per partition; its members
+share the partitions in contiguous ranges (the first ``partitions mod members`` get one more; members beyond
+the partitions are idle). A member commits when it fetches and its commit interval has passed, when it has
+been idle so long, and when it stops in good order. After a crash it begins again at the committed offset:
+what lies between is repeated. A group that joins late, or whose offset has expired, goes on as ``reset``
+says; one that is there from the start has committed offset 0. A record counts as delivered when it reaches
+its handler, not when it is fetched, so that the backlog holds what waits in a member's memory.
 
 Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
 replication, producers that batch per partition.
@@ -22,6 +23,8 @@ from pydantic import Field
 
 from sim.components.consumer import StreamConsumers
 from sim.components.faults import Down
+from sim.components.partitioner import Partitioner, partitions_of
+from sim.components.polling import Polls
 from sim.components.site import Site
 from sim.components.timelines import Outage, ends_of, names
 from sim.components.wiring import Node
@@ -35,7 +38,9 @@ class StreamOptions(Block):
     """A partitioned log that consumer groups read."""
 
     partitions: Annotated[Count, Field(ge=1)] = 6
-    """Number of partitions; a message goes to partition key mod partitions."""
+    """Number of partitions; the key of a message chooses one."""
+    partitioner: Partitioner = "modulo"
+    """How: the key mod partitions, or by the hash of its decimal as Kafka (murmur2) and Kinesis (md5) do."""
     retention: Annotated[DurationOrUnlimited, Field(gt=0)] = 7 * 86400.0
     """A record is removed so long after it was accepted, read or not."""
 
@@ -56,7 +61,9 @@ class Log:
         self.partitions = options.partitions
         self.retention = options.retention
         self.records: list[list[int]] = [[] for _ in range(options.partitions)]
-        self.partition_of: NDArray[Any] = site.messages.key % options.partitions
+        self.partition_of: NDArray[Any] = partitions_of(
+            site.messages.key, options.partitioner, options.partitions
+        )
         self.groups: list[Group] = []
         self.pauses = site.faults.pauses(effects)
         self._partition: list[int] = self.partition_of.tolist()
@@ -119,6 +126,10 @@ class Group(Source[int]):
         self._last_commit = [0.0] * consumers.count
         self._next_partition = [0] * consumers.count
         self._idle: list[Worker | None] = [None] * consumers.count
+        self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
+        self._resets_to_end = consumers.reset == "latest"
+        joins_late = self._resets_to_end and consumers.starts > 0
+        self._to_join = set(range(consumers.count)) if joins_late else set[int]()
         log.groups.append(self)
         site.unfinished.append(self._has_work)
         site.closing.append(self._close)
@@ -128,6 +139,9 @@ class Group(Source[int]):
         member = self._member_of[partition]
         worker = self._idle[member]
         if worker is None or worker.outage_at(now) is not None:
+            return
+        if self._polls is not None:
+            self._polls.alert_one(worker)
             return
         items = self.take(worker, 1, now)
         if items is not None:
@@ -142,6 +156,8 @@ class Group(Source[int]):
             self._commit(member)
         if self._records.pauses and self._records.is_paused():
             return None
+        if self._to_join:
+            self._join(member, now)
         items: list[int] = []
         for step in range(len(owned)):
             partition = owned[(self._next_partition[member] + step) % len(owned)]
@@ -149,7 +165,10 @@ class Group(Source[int]):
             if position >= len(records):
                 continue
             if self._records.retention < self._site.limit:
-                position = self._expire(partition, now)
+                left = self._expire(partition, now)
+                if left > position and self._resets_to_end:
+                    left = self._pass_over(partition, now)
+                position = left
             fetched = records[position : position + limit - len(items)]
             self._fetched[partition] = position + len(fetched)
             items += fetched
@@ -209,12 +228,16 @@ class Group(Source[int]):
             self._rewind(worker.index, self._committed)
 
     def wait(self, worker: Worker) -> None:
-        """A member waits for records of its own partitions."""
+        """A member waits for records of its own partitions, or until it asks again."""
         self._idle[worker.index] = worker
+        if self._polls is not None:
+            self._polls.sleep(worker)
 
     def rouse(self, worker: Worker) -> None:
         """Wake a member without handing it anything."""
         self._idle[worker.index] = None
+        if self._polls is not None:
+            self._polls.wake(worker)
         self.hand(worker, None)
 
     def _end(self, copy: int, fate: Outcome, now: float) -> None:
@@ -226,7 +249,7 @@ class Group(Source[int]):
             self.log.fate[copy] = fate
 
     def _expire(self, partition: int, now: float) -> int:
-        """Pass over what the log has deleted; the position of the first record that is left."""
+        """Go past what the log has deleted; the position of the first record that is left."""
         log, records = self.log, self._records.records[partition]
         position = self._fetched[partition]
         while position < len(records):
@@ -243,6 +266,27 @@ class Group(Source[int]):
         if position > self._fetched[partition]:
             self._fetched[partition] = self._done[partition] = position
         return position
+
+    def _pass_over(self, partition: int, now: float) -> int:
+        """Go on behind the newest record; what is passed over is dropped by rule."""
+        log, records = self.log, self._records.records[partition]
+        for copy in records[self._fetched[partition] :]:
+            if log.ended[copy] != log.ended[copy]:
+                log.ended[copy] = now
+                log.fate[copy] = Outcome.DROPPED
+                log.removed.append(now)
+        self._fetched[partition] = self._done[partition] = len(records)
+        return len(records)
+
+    def _join(self, member: int, now: float) -> None:
+        """A member of a late group has no offset yet: it begins at the end of the log and commits that."""
+        if member not in self._to_join:
+            return
+        self._to_join.remove(member)
+        for partition in self._members[member]:
+            self._expire(partition, now)
+            self._pass_over(partition, now)
+        self._commit(member)
 
     def _rewind(self, member: int, to: list[int]) -> None:
         for partition in self._members[member]:
@@ -270,7 +314,9 @@ class Group(Source[int]):
             if self._idle[member] is not None and self._last_commit[member] == seen:
                 self._commit(member)
 
-        self._site.call_at(max(seen + self._interval, self._site.now), poll)
+        now = self._site.now
+        due = max(seen + self._interval, now)
+        self._site.call_at(due if self._polls is None else self._polls.turn(now, due), poll)
 
     def _close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

@@ -128,7 +128,7 @@ class Producer:
         for message in range(waiting):
             for link in self._writes:
                 if not link.accept(message, 0.0):
-                    self._ledger.never_stored(link.effects, message, Outcome.REJECTED)
+                    self._ledger.never_stored(link.effects, message, Outcome.REJECTED, 0.0)
             self._ledger.answer(message, Reply.OK, 0.0)
         for message, time in enumerate(site.messages.published[waiting:].tolist(), start=waiting):
             if not site.jump(time):
@@ -158,7 +158,7 @@ class Producer:
         site, ledger, options = self._site, self._ledger, self._options
         effects = [effect for link in self._writes for effect in link.effects]
         if not self._api.is_quiet and self._api.is_away(site.now):
-            ledger.never_stored(effects, message, Outcome.REJECTED)
+            ledger.never_stored(effects, message, Outcome.REJECTED, site.now)
             ledger.answer(message, Reply.ERROR, site.now)
             return
         if options.outbox:
@@ -206,7 +206,7 @@ class Producer:
 
     def _die(self, rest: Sequence[Link], message: int) -> Reply:
         for link in rest:
-            self._ledger.never_stored(link.effects, message, Outcome.LOST)
+            self._ledger.never_stored(link.effects, message, Outcome.LOST, self._site.now)
         return Reply.NONE
 
     def _publish(
@@ -245,7 +245,7 @@ class Producer:
                 answer, fate = None, Outcome.LOST
                 break
             attempt += 1
-        self._ledger.never_stored(link.effects, message, fate)
+        self._ledger.never_stored(link.effects, message, fate, site.now)
         return answer
 
     def _is_cut_off(self, since: float) -> Generator[Event, Any, bool]:

@@ -5,8 +5,9 @@ receives with a dead-letter queue; retention from the time of acceptance; capaci
 received ``max_receives`` times moves to the dead-letter queue at the next attempt to receive it, not when its
 visibility ends (messaging.md E1). A copy in flight outlives its retention until it would be visible again.
 
-Left out: the reordering and duplicates of distributed queues, long and short polling, the life of a message
-inside the dead-letter queue. An acknowledgement sent while the broker is down counts from its sending.
+Left out: the reordering and duplicates of distributed queues, short polls that miss messages, the life of a
+message inside the dead-letter queue. An acknowledgement sent while the broker is down counts from its
+sending.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
 from sim.components.faults import Down
+from sim.components.polling import Polls
 from sim.components.site import Site
 from sim.components.timelines import ends_of, names
 from sim.components.wiring import Node
@@ -102,6 +104,7 @@ class Queue(Source[Receipt]):
         self._retention = options.retention
         if options.retention < site.limit:
             self._expiring = DelayLine(site, options.retention, self._retention_ends, self._is_held)
+        self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
         self._pauses = site.faults.pauses(its_effects)
         if self._pauses:
             site.process(self._resume_after_pauses())
@@ -191,6 +194,19 @@ class Queue(Source[Receipt]):
             if self._is_in_flight(item):
                 self._return(item[0])
 
+    def wait(self, worker: Worker) -> None:
+        """A worker waits for the next message, or until it asks again."""
+        if self._polls is None:
+            self.waiting.append(worker)
+        else:
+            self._polls.sleep(worker)
+
+    def rouse(self, worker: Worker) -> None:
+        """Wake an idle worker without handing it anything."""
+        if self._polls is not None:
+            self._polls.wake(worker)
+        super().rouse(worker)
+
     def _receive(self, copy: int, now: float) -> Receipt | None:
         """Deliver a visible copy, or move it to the dead-letter queue if it was received too often."""
         deliveries = self._deliveries[copy] + 1
@@ -223,6 +239,8 @@ class Queue(Source[Receipt]):
                     self.hand(worker, (receipt,))
                 return
         self._visible.append(copy)
+        if self._polls is not None:
+            self._polls.alert()
 
     def _return(self, copy: int) -> None:
         """A copy in flight is visible again, or gone if its retention is over."""
@@ -275,3 +293,5 @@ class Queue(Source[Receipt]):
                 copy = self._visible.popleft()
                 if self._state[copy] == _VISIBLE:
                     self._show(copy, end)
+            if self._polls is not None:
+                self._polls.alert()

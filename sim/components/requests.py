@@ -107,7 +107,7 @@ class Requests(Source[int]):
         now = self._site.now
         if self._api.is_away(now) or self.pool.is_down():
             fate = Outcome.REJECTED if self._api.is_away(now) else Outcome.DROPPED
-            self._ledger.never_stored(self.log.effects, message, fate)
+            self._ledger.never_stored(self.log.effects, message, fate, now)
             self._ledger.answer(message, Reply.ERROR, now)
             return
         self.log.store(message, now)

@@ -105,15 +105,25 @@ class FaultPlan:
         streams: of the replication.
         limit: no timeline reaches beyond it, s.
         architecture: its name, for ``only``.
+        copies: the effects that a target means, where they are several.
     """
 
     def __init__(
-        self, faults: Mapping[str, Fault], streams: Streams, limit: float, architecture: str
+        self,
+        faults: Mapping[str, Fault],
+        streams: Streams,
+        limit: float,
+        architecture: str,
+        copies: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._streams = streams
         self._limit = limit
         self._faults = {
             name: fault for name, fault in faults.items() if fault.only is None or architecture in fault.only
+        }
+        self._meant = {
+            name: None if fault.effect is None else (copies or {}).get(fault.effect, (fault.effect,))
+            for name, fault in self._faults.items()
         }
         self._windows = {name: self._draw(name, fault) for name, fault in self._faults.items()}
         self._conditions: dict[str, list[Condition]] = {name: [] for name in self._faults}
@@ -123,10 +133,11 @@ class FaultPlan:
         """What can hit a part that plays a role for these effects."""
         found: list[Condition] = []
         for name, fault in self._faults.items():
-            if isinstance(fault, kinds) and _concerns(fault, role, effects):
+            hit = self._effects_hit(name, effects)
+            if isinstance(fault, kinds) and fault.role == role and hit:
                 draws = None
                 if fault.probability is not None:
-                    draws = self._streams.attached(uniform, "fault", name, fault.effect or effects[0])
+                    draws = self._streams.attached(uniform, "fault", name, hit[0])
                 condition = Condition(name, fault, self._windows[name], draws)
                 self._conditions[name].append(condition)
                 found.append(condition)
@@ -155,7 +166,7 @@ class FaultPlan:
                     ]
             else:
                 assert isinstance(fault, Crash)
-                self._add_crashes(name, fault, fault.effect or effects[0], added)
+                self._add_crashes(name, fault, self._effects_hit(name, effects)[0], added)
             for worker, more in enumerate(added):
                 away[worker] += more
             begins = [outage.start for outages in added for outage in outages]
@@ -173,7 +184,7 @@ class FaultPlan:
             else:
                 is_call = is_api and _is_whole_call(fault, workers)
                 is_hit = isinstance(fault, Down | Crash) and not is_call
-                is_hit = is_hit and _concerns(fault, Role.CONSUMERS, effects)
+                is_hit = is_hit and fault.role == Role.CONSUMERS and bool(self._effects_hit(name, effects))
             if is_hit:
                 found.append(name)
         return tuple(found)
@@ -213,8 +224,7 @@ class FaultPlan:
             hit = tuple(
                 holder
                 for holder, effects in holders.items()
-                if (has_broker or fault.role != Role.BROKER)
-                and (fault.effect is None or fault.effect in effects)
+                if (has_broker or fault.role != Role.BROKER) and self._effects_hit(name, effects)
             )
             found.append(
                 FaultWindow(
@@ -237,6 +247,11 @@ class FaultPlan:
         fault, windows = self._faults[name], self._windows[name]
         is_pause = isinstance(fault, Down) and fault.role == Role.BROKER and bool(self._conditions[name])
         return is_pause and windows is not None and bool(windows.starts) and windows.starts[0] < end
+
+    def _effects_hit(self, name: str, effects: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of a part's effects that the target of a fault means."""
+        meant = self._meant[name]
+        return effects if meant is None else tuple(effect for effect in effects if effect in meant)
 
     def _draw(self, name: str, fault: Fault) -> Windows | None:
         if fault.at is not None:
@@ -294,10 +309,6 @@ def ends_of(pauses: list[Windows]) -> list[float]:
 def first_outage(outages: list[Outage], now: float) -> int:
     """Index of the first outage that has not begun before a time."""
     return bisect_left(outages, now, key=lambda outage: outage.start)
-
-
-def _concerns(fault: Fault, role: Role, effects: tuple[str, ...]) -> bool:
-    return fault.role == role and (fault.effect is None or fault.effect in effects)
 
 
 def _is_whole_call(fault: Fault, workers: int) -> bool:

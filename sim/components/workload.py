@@ -2,7 +2,7 @@
 
 Arrivals are open: they never depend on what the system does, so that all of them are drawn before the run
 and shared by every architecture. A Poisson process with a changing rate is a Poisson process of rate 1
-stretched by the inverse of the cumulative rate. Left out: closed loops, clients that re-send (``client:``).
+stretched by the inverse of the cumulative rate. Left out: closed loops, clients that re-send.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from sim.engine.distributions import Constant, RandomSize, TraceColumn, read_columns, read_numbers
-from sim.engine.quantities import Block, Count, Duration, Rate
+from sim.engine.quantities import Block, Count, Duration, DurationOrNone, Rate
 from sim.engine.streams import Streams
 
 
@@ -254,6 +254,13 @@ def _as_keys(value: Any) -> Any:
     return {"count": value} if isinstance(value, str | int | float) else value
 
 
+class Client(Block):
+    """What a caller does after the reply."""
+
+    poll_status: Annotated[DurationOrNone, Field(gt=0)] = None
+    """It asks for the status of its job every so long, until that is final."""
+
+
 class Workload(Block):
     """What the callers send."""
 
@@ -265,6 +272,8 @@ class Workload(Block):
     """Bytes of a message."""
     backlog: Count = 0
     """Messages already waiting at 0 s."""
+    client: Client = Client()
+    """What a caller does after the reply."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

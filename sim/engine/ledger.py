@@ -122,6 +122,7 @@ class Ledger:
         self.applications = [array("I", [0]) * count for _ in effects]
         self.late = [bytearray(count) for _ in effects]
         self.unstored = [bytearray([NO_FATE]) * count for _ in effects]
+        self.unstored_at: list[dict[int, float]] = [{} for _ in effects]
         self.reply = bytearray(count)
         self.reply_time = array("d", [_NAN]) * count
         self.logs: list[CopyLog] = []
@@ -148,10 +149,11 @@ class Ledger:
             self.reply[message] = reply
             self.reply_time[message] = now
 
-    def never_stored(self, effects: Iterable[int], message: int, fate: Outcome) -> None:
+    def never_stored(self, effects: Iterable[int], message: int, fate: Outcome, now: float) -> None:
         """No copy came to be for these pairs: refused, lost on the way or never tried."""
         for effect in effects:
             self.unstored[effect][message] = min(self.unstored[effect][message], fate)
+            self.unstored_at[effect].setdefault(message, now)
 
     def status(self, message: int, at: float) -> Status:
         """What the API server answers at a time at which the run has arrived, asked for a job."""
@@ -211,6 +213,9 @@ class Ledger:
         outcome[live] = Outcome.PENDING
         outcome[applications > 0] = Outcome.APPLIED
         first_delivered[np.isinf(first_delivered)] = np.nan
+        unstored = np.full(count, np.nan)
+        for message, time in self.unstored_at[number].items():
+            unstored[message] = time
         return Pairs(
             effect=self.effects[number],
             first_delivered=first_delivered,
@@ -219,6 +224,7 @@ class Ledger:
             applications=applications,
             late=np.frombuffer(self.late[number], dtype=np.uint8).astype(bool),
             outcome=outcome,
+            unstored=unstored,
         )
 
 

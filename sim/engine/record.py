@@ -20,7 +20,10 @@ NO_FATE = 255
 
 @dataclass(frozen=True)
 class Pairs:
-    """One effect's side of the ledger; every column has shape (messages,)."""
+    """One effect's side of the ledger; every column has shape (messages,).
+
+    ``unstored`` is when it was clear that a write would leave no copy: refused, lost, or never made.
+    """
 
     effect: str
     first_delivered: NDArray[Any]
@@ -29,6 +32,7 @@ class Pairs:
     applications: NDArray[Any]
     late: NDArray[Any]
     outcome: NDArray[Any]
+    unstored: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Record:
         horizon: when arrivals stop.
         end: time of the last thing that happened, at least the horizon.
         is_censored: the run was cut off with copies left.
+        poll_status: how often a caller asks for the status of its job, s; None where nobody asks.
     """
 
     architecture: str
@@ -136,6 +141,7 @@ class Record:
     horizon: float
     end: float
     is_censored: bool
+    poll_status: float | None = None
     message_outcome: NDArray[Any] = field(init=False)
 
     def __post_init__(self) -> None:

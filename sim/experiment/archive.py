@@ -1,7 +1,8 @@
 """The files of a study: written aside and renamed into place, readable without the model.
 
 A folder holds ``summary.csv``, ``comparison.csv``, ``messages.parquet``, ``lag.parquet`` and
-``manifest.json`` (``vocabulary.md``). Equal studies give equal bytes, but for the wall time in the manifest.
+``manifest.json`` (``vocabulary.md``), and ``status.parquet`` where callers ask for the status of their jobs.
+Equal studies give equal bytes, but for the wall time in the manifest.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -23,6 +24,7 @@ from sim.vocabulary import (
     LAG_COLUMNS,
     MESSAGE_COLUMNS,
     SCHEMA_VERSION,
+    STATUS_COLUMNS,
     SUMMARY_COLUMNS,
     Outcome,
     Reply,
@@ -52,6 +54,7 @@ class StudyData:
         lag: ``LAG_COLUMNS``.
         samples: architecture, replication, metric, scope, value; None where the study was read from files.
         manifest: everything else, as in ``manifest.json``.
+        status: ``STATUS_COLUMNS``; None where no caller asks for a status.
     """
 
     name: str
@@ -62,6 +65,7 @@ class StudyData:
     lag: pd.DataFrame
     samples: pd.DataFrame | None
     manifest: dict[str, Any]
+    status: pd.DataFrame | None = None
 
 
 def messages_frame(record: Record) -> pd.DataFrame:
@@ -113,7 +117,7 @@ def stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(data: StudyData, folder: Path, extra: Callable[[Path], None] | None = None) -> None:
-    """Write the five files; an earlier study in the folder is replaced.
+    """Write all files; an earlier study in the folder is replaced.
 
     Nothing half-written is ever to be seen: all goes into a hidden folder beside it, which is then renamed,
     or removed when something fails.
@@ -166,6 +170,7 @@ def read(folder: Path) -> StudyData:
         lag=_read_parquet(folder / "lag.parquet"),
         samples=None,
         manifest=manifest,
+        status=_read_parquet(status) if (status := folder / "status.parquet").exists() else None,
     )
 
 
@@ -174,6 +179,8 @@ def _write_files(data: StudyData, folder: Path) -> None:
     _write_csv(data.comparison, COMPARISON_COLUMNS, folder / "comparison.csv")
     _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
     _write_parquet(data.lag, LAG_COLUMNS, folder / "lag.parquet")
+    if data.status is not None:
+        _write_parquet(data.status, STATUS_COLUMNS, folder / "status.parquet")
     manifest = {"schema_version": SCHEMA_VERSION, "name": data.name, "description": data.description}
     text = json.dumps({**manifest, **data.manifest}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")

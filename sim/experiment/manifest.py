@@ -56,6 +56,7 @@ def manifest(
         "warmup_rule": warmup.as_dict(),
         "baseline": scenario.baseline,
         "effects": list(scenario.effects),
+        "copies": {name: list(names) for name, names in scenario.copies.items()},
         "architectures": [_architecture(scenario, name, run) for name, run in first.items()],
         "faults": [
             fault for name, each in scenario.faults.items() for fault in _fault(name, each.only, first, runs)

@@ -58,4 +58,5 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
         horizon=scenario.horizon,
         end=end,
         is_censored=is_censored,
+        poll_status=scenario.workload.client.poll_status,
     )

@@ -23,6 +23,7 @@ from sim.analysis import precision
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, lag_series
 from sim.analysis.measure import measure
+from sim.analysis.status import status_series
 from sim.engine.record import FaultWindow, PoolUse
 from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.experiment.judging import judged, values_of, watched
@@ -46,6 +47,7 @@ class Run:
         metrics: every metric by (metric, scope).
         lag: the series of all components, on a common grid.
         messages: one row per message and effect; None where they are not kept.
+        status: jobs by status over time; None where no caller asks.
         components: names of the holders of copies.
         pools: the pools of workers.
         faults: what was active when.
@@ -58,6 +60,7 @@ class Run:
     metrics: dict[tuple[str, str], float]
     lag: pd.DataFrame
     messages: pd.DataFrame | None
+    status: pd.DataFrame | None
     components: tuple[str, ...]
     pools: tuple[PoolUse, ...]
     faults: tuple[FaultWindow, ...]
@@ -68,12 +71,14 @@ class Run:
 def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messages: bool) -> Run:
     """Simulate once and keep what the study needs."""
     record = run_replication(scenario, architecture, replication)
+    step = grid_step(scenario.horizon)
     return Run(
         architecture=architecture,
         replication=replication,
         metrics=measure(record),
-        lag=lag_series(record, grid_step(scenario.horizon)),
+        lag=lag_series(record, step),
         messages=messages_frame(record) if keeps_messages else None,
+        status=None if record.poll_status is None else status_series(record, step),
         components=tuple(copies.name for copies in record.copies),
         pools=record.pools,
         faults=record.faults,
@@ -117,7 +122,8 @@ def run_study(
         runs.sort(key=lambda run: (names.index(run.architecture), run.replication))
 
     stop = _replicate(scenario, runs, add)
-    samples = _samples(runs)
+    samples = _samples(scenario, runs)
+    statuses = [run.status for run in runs if run.status is not None]
     effects = list(scenario.effects)
     told = manifest(scenario, runs, warmup, stop)
     told["verdicts"] = judged(scenario, samples, told)
@@ -133,6 +139,7 @@ def run_study(
         lag=stack(run.lag for run in runs),
         samples=samples,
         manifest=told,
+        status=stack(statuses) if statuses else None,
     )
 
 
@@ -168,7 +175,7 @@ def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]
 
 def _watched_values(scenario: Scenario, runs: list[Run]) -> dict[precision.Key, np.ndarray]:
     """The values of the metrics that must be precise, one per replication."""
-    values = values_of(_samples(runs))
+    values = values_of(_samples(scenario, runs))
     return {key: values[key] for key in watched(scenario) if key in values}
 
 
@@ -194,10 +201,13 @@ def _applier(jobs: int) -> Apply:
     return apply
 
 
-def _samples(runs: list[Run]) -> pd.DataFrame:
+def _samples(scenario: Scenario, runs: list[Run]) -> pd.DataFrame:
+    """Every value; what callers know who ask for a status is left out where none does."""
+    asks = scenario.workload.client.poll_status is not None
     rows = [
         (run.architecture, run.replication, metric, scope, value)
         for run in runs
         for (metric, scope), value in run.metrics.items()
+        if asks or metric not in ("known_mean", "status_polls")
     ]
     return pd.DataFrame(rows, columns=["architecture", "replication", "metric", "scope", "value"])

@@ -74,6 +74,10 @@ def _obstacle_of_pool(load: Load) -> str:
         return "a poison message comes back for ever"
     if plan.queue is not None and overstay(load) > _PRACTICALLY_NEVER:
         return "the visibility timeout may end in mid-work"
+    if getattr(plan.workers, "poll", 0.0):
+        return "idle consumers ask again only after a while (poll)"
+    if getattr(plan.workers, "starts", 0.0):
+        return "the group joins late"
     if plan.source == "stream" and plan.hop and plan.batch > 1:
         return "a fetch costs its hop once for the whole batch"
     if plan.source == "queue" and plan.batch > 1 and (plan.count > 1 or plan.hop):

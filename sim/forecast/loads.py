@@ -10,10 +10,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sim.analysis import partitions
 from sim.analysis.delivery import Attempts, attempts
 from sim.analysis.queueing import availability
 from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
+from sim.components.partitioner import partitions_of
 from sim.forecast.offered import Offered, offered
 from sim.forecast.plans import Plan, plans
 from sim.forecast.service import Law, service_law
@@ -161,7 +164,9 @@ def _load(scenario: Scenario, plan: Plan, sends: Offered, portion: float) -> Loa
     if plan.stream is not None:
         keys = scenario.workload.keys
         weights = partitions.key_shares(keys.count, keys.distribution, keys.exponent)
-        shares = tuple(partitions.partition_shares(weights, plan.stream.partitions))
+        count = plan.stream.partitions
+        where = partitions_of(np.arange(len(weights)), plan.stream.partitioner, count)
+        shares = tuple(partitions.partition_shares(weights, count, where))
     return Load(plan, sends, portion, laws, failures, tries, busy, held, _up(plan, faults), shares)
 
 

@@ -37,7 +37,7 @@ class Line:
 def overstay(load: Load) -> float:
     """At most this share of deliveries outlasts the visibility timeout; bounded over effects and batch."""
     plan = load.plan
-    if plan.queue is None:
+    if plan.queue is None or getattr(plan.workers, "heartbeat", None) is not None:
         return 0.0
     room = (plan.queue.visibility_timeout - plan.hop) / plan.batch * min(plan.speeds)
     total = sum(law.mean for law in load.laws)

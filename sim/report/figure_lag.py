@@ -51,7 +51,7 @@ def _panels(data: StudyData, listed: list[str], axes: np.ndarray) -> None:
     for row, name in enumerate(listed):
         mine = series[series["architecture"] == name]
         age, backlog = axes[row]
-        components = _worth_drawing(mine)
+        components = _worth_drawing(mine, data.manifest.get("copies", {}))
         styles = style.components(components, data.manifest.get("effects", []))
         for component in components:
             own = mine[mine["component"] == component]
@@ -74,10 +74,17 @@ def _panels(data: StudyData, listed: list[str], axes: np.ndarray) -> None:
         age.set_title(name, pad=4 + 10 * lines)
 
 
-def _worth_drawing(series: Any) -> list[str]:
-    """The components in which something ever stayed; all of them where there is none."""
+def _worth_drawing(series: Any, copies: dict[str, list[str]]) -> list[str]:
+    """The components in which something ever stayed; all of them where there is none.
+
+    Of the receivers of a broadcast, the one with the highest peak.
+    """
     peaks = series.groupby("component", observed=True)[["age", "backlog"]].max().max(axis=1)
     components = list(dict.fromkeys(series["component"]))
+    for receivers in copies.values():
+        mine = [name for name in components if name.startswith(tuple(f"{copy}_" for copy in receivers))]
+        highest = max(mine, key=lambda name: peaks[name], default=None)
+        components = [name for name in components if name not in mine or name == highest]
     return [name for name in components if peaks[name] > 0] or components
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sim.report import axes as parts
 from sim.report import numbers, style
-from sim.report.rows import Values
+from sim.report.rows import Values, shown_effects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +32,14 @@ def latency(data: StudyData, ax: Any = None) -> Any:
 
     Args:
         data: the study.
-        ax: one axes per effect, or a single one for all effects.
+        ax: one axes per effect (of a broadcast, its slowest receiver), or a single one for all effects.
 
     Returns:
         The axes that were drawn on.
     """
-    effects = list(data.manifest.get("effects", [])) or sorted(set(data.messages["effect"]))
     values = Values(data)
+    labels = shown_effects(values)
+    effects = list(labels)
     with style.applied():
         if ax is not None and not isinstance(ax, np.ndarray):
             for number, effect in enumerate(effects):
@@ -53,7 +54,7 @@ def latency(data: StudyData, ax: Any = None) -> Any:
             parts.headline(axes, _sentence(values, effects))
         for panel, effect in zip(axes.ravel(), effects, strict=False):
             _draw(panel, data, values, effect, dashed=False)
-            _finish(panel, effect)
+            _finish(panel, labels[effect])
         for panel in axes.ravel()[len(effects) :]:
             panel.set_visible(False)
         return axes

@@ -177,7 +177,7 @@ def _short(where: list[str]) -> list[str]:
 
 def _headline(name: str, fault: object) -> str:
     kind, target = getattr(fault, "kind", ""), getattr(fault, "target", "")
-    at, duration, every = (getattr(fault, key, None) for key in ("at", "duration", "every"))
+    at, duration, every = (getattr(fault, key, None) for key in ("at", "mean_duration", "every"))
     up, down, chance = (getattr(fault, key, None) for key in ("mean_up", "mean_down", "probability"))
     when: list[str] = []
     if at is not None:

@@ -67,6 +67,11 @@ class Results:
         return self.data.lag
 
     @property
+    def status(self) -> pd.DataFrame | None:
+        """Jobs pending, running, succeeded and failed over time; None where no caller asks."""
+        return self.data.status
+
+    @property
     def samples(self) -> pd.DataFrame | None:
         """Every value of every replication; None where the study was read from files."""
         return self.data.samples

@@ -159,6 +159,33 @@ def check_names(metrics: Sequence[str]) -> None:
             raise ValueError(f"no metric is called {metric!r}{_meant(metric, list(METRICS))}")
 
 
+def shown_effects(values: Values) -> dict[str, str]:
+    """The effects that a person looks at, with their labels: of the copies of a broadcast only one.
+
+    It is the receiver with the greatest 99th percentile of the latency in any architecture, the same one for
+    all of them.
+    """
+    manifest = values.data.manifest
+    effects: list[str] = manifest.get("effects") or [scope for scope in values.scopes("latency_p99") if scope]
+    copies: dict[str, list[str]] = manifest.get("copies", {})
+    shown = {effect: effect for effect in effects}
+    for names_of_copies in copies.values():
+        latencies = [
+            max((values.mean(name, "latency_p99", copy) for name in values.names), key=_known)
+            for copy in names_of_copies
+        ]
+        slowest = names_of_copies[latencies.index(max(latencies, key=_known))]
+        shown[slowest] = f"{slowest}, slowest of {len(names_of_copies)}"
+        for copy in names_of_copies:
+            if copy != slowest:
+                del shown[copy]
+    return shown
+
+
+def _known(value: float) -> float:
+    return -1.0 if math.isnan(value) else value
+
+
 def _main_rows(values: Values) -> list[Row]:
     manifest = values.data.manifest
     offered = {name: values.mean(name, "offered") for name in values.names}
@@ -174,8 +201,10 @@ def _main_rows(values: Values) -> list[Row]:
         seen = any(values.mean(name, metric) > 0 for name in values.names)
         if metric in _ALWAYS or (metric in _WHERE_ANY and seen):
             found.append(values.row(_label(metric, ""), (metric, "")))
-    effects = manifest.get("effects") or [scope for scope in values.scopes("latency_p99") if scope]
-    found += [values.row(f"latency p99 {effect}", ("latency_p99", effect)) for effect in effects]
+    found += [
+        values.row(f"latency p99 {label}", ("latency_p99", effect))
+        for effect, label in shown_effects(values).items()
+    ]
     found.append(values.row("oldest message", ("age_max", "")))
     scheduled = [fault["name"] for fault in manifest.get("faults", []) if fault.get("scheduled")]
     drained = {scope for _, metric, scope in values.means if metric == "drain_time"}

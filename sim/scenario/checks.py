@@ -12,10 +12,11 @@ from pydantic import BaseModel
 from sim.components.faults import FAULT_TYPES, PartOf
 from sim.engine.distributions import RandomQuantity, TraceColumn
 from sim.engine.quantities import UNLIMITED, shown
+from sim.scenario.copies import Copies
 from sim.scenario.designs import option_names
 from sim.scenario.model import NAME, Scenario
 from sim.scenario.problems import among, meant, place
-from sim.scenario.reserved import BLOCKS, DESIGN, EFFECT, WORKLOAD
+from sim.scenario.reserved import BLOCKS, CLIENT, DESIGN, WORKLOAD
 from sim.scenario.tree import Branch, Mark, Row
 from sim.vocabulary import METRICS, Problem, Role
 
@@ -28,9 +29,11 @@ _INSIDE = (*get_args(RandomQuantity), PartOf)
 """Models whose fields no file names."""
 
 
-def cross_check(written: Branch, tree: Branch, scenario: Scenario | None, default: Mark) -> list[Problem]:
+def cross_check(
+    written: Branch, tree: Branch, copies: Copies, scenario: Scenario | None, default: Mark
+) -> list[Problem]:
     """Problems of the tree as it was written, and of the scenario where it could be built."""
-    problems = [*_names(written), *_references(written)]
+    problems = [*_names(written), *_references(written, copies)]
     problems += [
         written.key_marks[section].problem(f"{section} needs at least one")
         for section in ("effects", "architectures")
@@ -60,7 +63,7 @@ def _names(tree: Branch) -> Iterator[Problem]:
 
 def _options() -> Iterator[str]:
     """The keys of everything that stands in a scenario, and what is reserved."""
-    for reserved in (WORKLOAD, EFFECT, DESIGN, *BLOCKS.values()):
+    for reserved in (WORKLOAD, CLIENT, DESIGN, *BLOCKS.values()):
         yield from reserved
     found: list[Any] = [Scenario.model_fields[section].annotation for section in _SECTIONS]
     seen: list[Any] = list(_INSIDE)
@@ -76,11 +79,11 @@ def _options() -> Iterator[str]:
             found += get_args(here)
 
 
-def _references(tree: Branch) -> Iterator[Problem]:
+def _references(tree: Branch, copies: Copies) -> Iterator[Problem]:
     effects, architectures = list(tree.under("effects")), list(tree.under("architectures"))
     for _, fault in tree.under("faults").branches():
         target = fault.get("target")
-        if isinstance(target, str) and (told := _target(target, fault.get("kind"), effects)):
+        if isinstance(target, str) and (told := _target(target, fault.get("kind"), effects, copies)):
             yield fault.value_marks["target"].problem(told)
         only = fault.get("only")
         if isinstance(only, Row):
@@ -98,19 +101,30 @@ def _references(tree: Branch) -> Iterator[Problem]:
         )
     for position, (_, effect) in enumerate(tree.under("effects").branches()):
         after = effect.get("after")
-        if isinstance(after, str) and after not in effects[:position]:
+        above = effects[:position]
+        if isinstance(after, str) and after in above and after in copies:
+            names = copies[after]
+            yield effect.value_marks["after"].problem(
+                f"{after!r} is done by {len(names)} receivers, and nothing can wait for all of them: "
+                f"wait for one, {names[0]}"
+            )
+        elif isinstance(after, str) and after not in (*above, *_copies_of(above, copies)):
             yield effect.value_marks["after"].problem(
                 f"after must name an effect that stands above this one, and {after!r} does not"
                 f"{meant(after, effects[:position])}"
             )
 
 
-def _target(target: str, kind: Any, effects: list[str]) -> str | None:
+def _copies_of(effects: list[str], copies: Copies) -> list[str]:
+    return [name for effect in effects for name in copies.get(effect, ())]
+
+
+def _target(target: str, kind: Any, effects: list[str], copies: Copies) -> str | None:
     effect, _, role = target.rpartition(".")
     roles = [each.value for each in Role]
     if role not in roles:
         return f"{role!r} is no role{among(role, 'roles', roles)}"
-    if effect and effect not in effects:
+    if effect and effect not in (*effects, *_copies_of(effects, copies)):
         return f"no effect is called {effect!r}{among(effect, 'effects', effects)}"
     if effect and role == Role.API:
         return f"api cannot be narrowed to an effect: there is one; write {role!r}"
@@ -137,6 +151,7 @@ def _combinations(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[P
     yield from _trace_columns(tree, scenario, default)
     for name in scenario.architectures:
         yield from _endless_retries(tree, scenario, name, default)
+        yield from _slow_heartbeats(tree, scenario, name, default)
 
 
 def _study(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]:
@@ -181,9 +196,7 @@ def _trace_columns(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[
 
 
 def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark) -> Iterator[Problem]:
-    design: Any = scenario.architectures[name]
-    branches = getattr(design, "per_effect", None) or {"": design}
-    for effect, branch in branches.items():
+    for effect, branch in _branches(scenario, name):
         consumers = branch.consumers
         on_error = getattr(consumers, "on_error", None)
         if on_error not in ("retry", "nack") or consumers.retry_delay > 0:
@@ -191,14 +204,29 @@ def _endless_retries(tree: Branch, scenario: Scenario, name: str, default: Mark)
         queue = getattr(branch, "queue", None)  # a topic that pushes limits the attempts itself
         if on_error == "nack" and (queue is None or queue.max_receives < UNLIMITED):
             continue
-        path = (
-            "architectures",
-            name,
-            *(("per_effect", effect) if effect else ()),
-            "consumers",
-            "retry_delay",
-        )
+        path = (*_path(name, effect), "consumers", "retry_delay")
         yield place(tree, path, default)[1].problem(
             f"on_error: {on_error} with retry_delay 0s never ends when attempts fail at once: "
             "write for example retry_delay: 1s"
         )
+
+
+def _slow_heartbeats(tree: Branch, scenario: Scenario, name: str, default: Mark) -> Iterator[Problem]:
+    for effect, branch in _branches(scenario, name):
+        heartbeat = getattr(branch.consumers, "heartbeat", None)
+        if heartbeat is not None and heartbeat >= branch.queue.visibility_timeout:
+            path = (*_path(name, effect), "consumers", "heartbeat")
+            yield place(tree, path, default)[1].problem(
+                "heartbeat must be shorter than visibility_timeout, "
+                f"{branch.queue.visibility_timeout:g}s: the message would be visible before the first one"
+            )
+
+
+def _branches(scenario: Scenario, name: str) -> list[tuple[str, Any]]:
+    """The blocks of an architecture, by the effect that they are for; "" where they are for all."""
+    design: Any = scenario.architectures[name]
+    return list((getattr(design, "per_effect", None) or {"": design}).items())
+
+
+def _path(name: str, effect: str) -> tuple[str, ...]:
+    return ("architectures", name, *(("per_effect", effect) if effect else ()))

@@ -18,8 +18,14 @@ CUSTOM = "custom"
 """The kind that is reserved."""
 
 
-def expand_architectures(tree: Branch, problems: list[Problem]) -> Branch:
-    """The tree with every architecture complete; problems are added to the list."""
+def expand_architectures(tree: Branch, known: list[str], problems: list[Problem]) -> Branch:
+    """The tree with every architecture complete; problems are added to the list.
+
+    Args:
+        tree: of a scenario.
+        known: the effects as the file names them.
+        problems: what is wrong.
+    """
     architectures = tree.under("architectures")
     defaults = tree.under("defaults")
     problems += _foreign_defaults(tree)
@@ -47,7 +53,8 @@ def expand_architectures(tree: Branch, problems: list[Problem]) -> Branch:
         if isinstance(kind, str) and kind in ARCHITECTURE_TYPES:
             model = ARCHITECTURE_TYPES[kind]
             inherited = merge(_for_kind(defaults, model), inherited)
-            _complete_branches(inherited, model, effects, problems)
+            problems += _unknown_effects(inherited, effects, known)
+            _complete_branches(inherited, model, effects)
         complete.put(name, inherited, *marks)
     expanded = tree.copy()
     expanded.drop("defaults")
@@ -139,9 +146,16 @@ def _foreign_defaults(tree: Branch) -> list[Problem]:
     return problems
 
 
-def _complete_branches(
-    design: Branch, model: type[Architecture], effects: list[str], problems: list[Problem]
-) -> None:
+def _unknown_effects(design: Branch, effects: list[str], known: list[str]) -> list[Problem]:
+    given = design.under("per_effect")
+    return [
+        given.key_marks[name].problem(f"no effect is called {name!r}{among(name, 'effects', known)}")
+        for name in given
+        if name not in effects
+    ]
+
+
+def _complete_branches(design: Branch, model: type[Architecture], effects: list[str]) -> None:
     """Give every effect a full branch: the architecture's blocks with what the effect has of its own."""
     if not model.branch_blocks:
         return
@@ -149,10 +163,6 @@ def _complete_branches(
         return  # told by the model
     given = design.under("per_effect")
     mark = design.key_marks.get("per_effect") or design.key_marks["kind"]
-    for effect in given:
-        if effect not in effects:
-            told = f"no effect is called {effect!r}{among(effect, 'effects', effects)}"
-            problems.append(given.key_marks[effect].problem(told))
     full = Branch()
     for effect in effects:
         marks = _marks(given, effect) or (mark, mark)

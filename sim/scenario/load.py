@@ -1,7 +1,8 @@
 """From a file to a scenario: read, inherit, override, expand, validate.
 
-Order: shorthands expand, ``extends`` merges files, ``--set`` changes values, architectures inherit from each
-other and from ``defaults``, branches per effect are completed, and pydantic judges the result. Every problem
+Order: shorthands expand, ``extends`` merges files, ``--set`` changes values, effects of several copies are
+written out, architectures inherit from each other and from ``defaults``, branches per effect are completed,
+and pydantic judges the result. Every problem
 of a file is reported in one pass, at its place.
 """
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from sim.components.workload import Arrivals
 from sim.scenario.checks import cross_check
+from sim.scenario.copies import expand_copies
 from sim.scenario.designs import expand_architectures
 from sim.scenario.expect import check_expectations, read_expectations
 from sim.scenario.merge import cleared, expand_shorthands, merge
@@ -128,7 +130,8 @@ def _finish(
         tree.drop(key)
     problems = refuse(tree)
     written = cleared(tree)
-    tree = expand_architectures(tree, problems)
+    tree, copies = expand_copies(tree, problems)
+    tree = expand_architectures(tree, list(written.under("effects")), problems)
     tree = cleared(tree)
     _fill_in(tree, written, path, mark)
     promises, places = _expectations(tree, problems)
@@ -137,7 +140,9 @@ def _finish(
         scenario = Scenario.model_validate(tree)
     except ValidationError as error:
         problems += translate(error, tree, mark)
-    problems += cross_check(written, tree, scenario, mark)
+    problems += cross_check(written, tree, copies, scenario, mark)
+    if scenario is not None:
+        scenario.remember_copies(copies)
     if scenario is not None and promises and not problems:
         parts = {name: parts_of(scenario, name) for name in scenario.architectures}
         promises, wrong = check_expectations(promises, places, parts, scenario.last_fault)

@@ -115,7 +115,8 @@ class Scenario(Block):
 
     _text: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")
-    _places: dict[str, Problem] = PrivateAttr(default={})
+    _places: dict[str, Problem] = PrivateAttr(default_factory=dict[str, Problem])
+    _copies: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict[str, tuple[str, ...]])
 
     def remember(self, text: str, sha256: str, places: dict[str, Problem]) -> None:
         """Keep the text that this was read from, and where its keys stand, as problems without a message."""
@@ -125,6 +126,15 @@ class Scenario(Block):
         """Something wrong with a key of the scenario, found when its file had long been read."""
         place = self._places.get(key, Problem(self.name, 1, 1, ""))
         return Problem(place.file, place.line, place.column, message)
+
+    def remember_copies(self, copies: dict[str, tuple[str, ...]]) -> None:
+        """Keep which effects of the file stand for several."""
+        self._copies = copies
+
+    @property
+    def copies(self) -> dict[str, tuple[str, ...]]:
+        """The effects that stand for one in the file, by its name there."""
+        return self._copies
 
     @property
     def text(self) -> str:

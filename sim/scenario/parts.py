@@ -56,7 +56,7 @@ def build(scenario: Scenario, name: str, streams: Streams, messages: Messages) -
         streams: of the replication.
         messages: what will be published.
     """
-    faults = FaultPlan(scenario.faults, streams, scenario.limit, name)
+    faults = FaultPlan(scenario.faults, streams, scenario.limit, name, scenario.copies)
     window = (scenario.counted_from, scenario.horizon)
     site = Site(streams, messages, scenario.effects, faults, window, scenario.limit)
     scenario.architectures[name].build(site)

@@ -1,6 +1,6 @@
 """What the language reserves and this version does not do yet: refused with a clear word, in one place.
 
-A value that asks for nothing (``profile: generic``, ``poll: 0s``, ``sweep: {}``) is taken.
+A value that asks for nothing (``profile: generic``, ``prefetch: 1``, ``sweep: {}``) is taken.
 """
 
 from __future__ import annotations
@@ -24,20 +24,15 @@ TOP: Harmless = {
     "alerts": _NOTHING,
     "search": _NOTHING,
 }
-WORKLOAD: Harmless = {"client": _NOTHING, "priority": _NOTHING}
-EFFECT: Harmless = {"copies": (1, *_NOTHING)}
+WORKLOAD: Harmless = {"priority": _NOTHING}
+CLIENT: Harmless = {"timeout": _NOTHING, "retries": (0, *_NOTHING)}
 _PROFILE: Harmless = {"profile": ("generic", *_NOTHING)}
 BLOCKS: dict[str, Harmless] = {
     "queue": _PROFILE,
     "stream": _PROFILE,
     "topic": _PROFILE,
     "producer": _PROFILE,
-    "consumers": {
-        **_PROFILE,
-        "prefetch": (1, *_NOTHING),
-        "poll": ("0s", *_NOTHING),
-        "heartbeat": _NOTHING,
-    },
+    "consumers": {**_PROFILE, "prefetch": (1, *_NOTHING)},
 }
 DESIGN: Harmless = {"components": _NOTHING, "links": _NOTHING}
 _VENDORS = {
@@ -63,8 +58,7 @@ def refuse(tree: Branch) -> list[Problem]:
 def _refusals(tree: Branch) -> Iterator[Problem]:
     yield from _keys(tree, TOP)
     yield from _keys(tree.under("workload"), WORKLOAD)
-    for _, effect in tree.under("effects").branches():
-        yield from _keys(effect, EFFECT)
+    yield from _keys(tree.under("workload").under("client"), CLIENT)
     for _, body in tree.under("architectures").branches():
         if body.get("kind") == CUSTOM:
             yield body.value_marks["kind"].problem(_later("kind: custom"))

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sim.scenario.designs import block_model
 from sim.scenario.merge import MAIN_KEYS, WORKLOAD_MAIN_KEYS
 from sim.scenario.model import ARCHITECTURE_TYPES, FAULT_TYPES_BY_KIND, NAME, Scenario
-from sim.scenario.reserved import BLOCKS, DESIGN, EFFECT, TOP, WORKLOAD
+from sim.scenario.reserved import BLOCKS, CLIENT, DESIGN, TOP, WORKLOAD
 
 Schema = dict[str, Any]
 
@@ -131,7 +131,7 @@ def _reserved(keys: dict[str, tuple[Any, ...]]) -> dict[str, Schema]:
 
 def _add_reserved(defs: dict[str, Schema]) -> None:
     defs["Workload"]["properties"] |= _reserved(WORKLOAD)
-    defs["EffectOptions"]["properties"] |= _reserved(EFFECT)
+    defs["Client"]["properties"] |= _reserved(CLIENT)
     for block, keys in BLOCKS.items():
         for options in _options(block):
             defs[options.__name__]["properties"] |= _reserved(keys)

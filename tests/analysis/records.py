@@ -89,6 +89,7 @@ def record(  # noqa: PLR0913 - one argument per column
     horizon=100.0,
     end=None,
     is_censored=False,
+    poll_status=None,
     architecture="design",
     replication=0,
 ):
@@ -124,6 +125,7 @@ def record(  # noqa: PLR0913 - one argument per column
         horizon=horizon,
         end=horizon if end is None else end,
         is_censored=is_censored,
+        poll_status=poll_status,
     )
 
 

@@ -6,9 +6,11 @@ with the simulator which it judges; outcomes and times are to agree message by m
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
 import math
+import struct
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -58,6 +60,11 @@ class Options:
     reply_first: bool = False
     outbox_poll: float | None = None
     speeds: tuple[float, ...] | None = None
+    heartbeat: float | None = None
+    poll: float = 0.0
+    starts: float = 0.0
+    reset_to_latest: bool = False
+    partitioner: str = "modulo"
 
 
 @dataclass(frozen=True)
@@ -279,14 +286,17 @@ class Worker:
         self.busy_since = None  # likewise, of the attempt or pause that goes on
         if not self.down():
             self.idle_since = next(run.clock.numbers)
+            self.doze()
 
     def down(self):
-        """Whether a fault keeps it from taking messages now."""
+        """Whether a fault keeps it from taking messages now, or its group has not begun."""
+        if self.run.kind == "stream" and self.run.clock.now < self.run.options.starts:
+            return True
         return any(window.start <= self.run.clock.now < window.end for window in self.stops)
 
     def idle(self):
-        """Whether it would take a message now."""
-        return self.idle_since is not None and not self.down()
+        """Whether it would take a message now, unasked."""
+        return self.idle_since is not None and not self.down() and not self.run.options.poll
 
     def work(self, most=None):
         """Go on until something takes time or there is nothing to do."""
@@ -310,8 +320,24 @@ class Worker:
                 most = None
                 if not self.hand:
                     self.idle_since = next(self.run.clock.numbers) if since is None else since
+                    self.doze()
                     return
                 since = None
+
+    def doze(self):
+        """Nothing was there: ask again after the interval, if there is one."""
+        if self.run.options.poll:
+            self.run.clock.at(self.run.clock.now + self.run.options.poll, self.ask, self.idle_since)
+
+    def ask(self, since):
+        """The interval is over, unless something else happened meanwhile."""
+        if self.idle_since == since and not self.down():
+            self.idle_since = None
+            self.work()
+
+    def alive_with(self, job):
+        """Whether it holds this job and is neither suspended nor gone."""
+        return self.paused is None and any(job is other for other in self.hand)
 
     def attempt(self):
         """Begin the next effect of the message in hand, or be done with it."""
@@ -502,7 +528,24 @@ class Queue(Source):
             copy.clock = self.run.clock.at(self.run.clock.now + self.run.options.visibility, self.show, copy)
             self.run.delivered(copy.message, self.effects)
             jobs.append(Job(copy.message, copy.receives, copy))
+            if self.run.options.heartbeat:
+                self.plan_beat(jobs[-1], self.run.clock.now, 1)
         return jobs
+
+    def plan_beat(self, job, received, number):
+        """The next heartbeat of a delivery."""
+        time = received + number * self.run.options.heartbeat
+        self.run.clock.at(time, self.beat, job, received, number)
+
+    def beat(self, job, received, number):
+        """Whoever holds the message and lives hides it for another timeout, at most 12 h in all."""
+        if not self.is_ours(job) or not any(job in worker.hand for worker in self.pool.workers):
+            return
+        ends = self.run.clock.now + self.run.options.visibility
+        if any(worker.alive_with(job) for worker in self.pool.workers) and ends <= received + 12 * 3600:
+            self.run.clock.cancel(job.token.clock)
+            job.token.clock = self.run.clock.at(ends, self.show, job.token)
+        self.plan_beat(job, received, number + 1)
 
     def remove(self, copy, outcome):
         """The copy is gone, wherever it was."""
@@ -679,7 +722,7 @@ class Stream:
 
     def publish(self, message):
         """Append; idle readers of the partition see it at once."""
-        partition = self.keys[message] % len(self.partitions)
+        partition = partition_of(self.keys[message], self.run.options.partitioner, len(self.partitions))
         expires = self.run.clock.now + self.run.options.retention
         self.partitions[partition].append(Record(message, expires))
         for member in self.members:
@@ -711,8 +754,30 @@ class Member(Source):
         self.committed = dict(self.position)
         self.last_commit = 0.0
         self.turn = 0  # the partition to begin with
+        self.joined = not run.options.starts
         self.worker = Worker(run, self, self.effects, index)
         stop_together(run, self, [self.worker])
+        if not self.joined:
+            run.clock.at(run.options.starts, self.worker.back)
+
+    def join(self):
+        """The first fetch of a group that begins late: it has no offset to go on from."""
+        self.joined = True
+        if self.run.options.reset_to_latest:
+            for partition in self.position:
+                self.leap(partition)
+            self.commit()
+
+    def leap(self, partition):
+        """To the end of a partition; what lies before it and is not yet gone is left out by rule."""
+        log = self.stream.partitions[partition]
+        for record in log[self.position[partition] :]:
+            pair = self.run.result.pairs[record.message, self.effects[0]]
+            if self.run.clock.now >= record.expires:
+                self.stream.expire(record.message, self.effects)
+            elif pair.outcome == "pending":
+                self.run.fate(record.message, self.effects, "dropped")
+        self.position[partition] = self.processed[partition] = len(log)
 
     def fresh(self):
         """Whether one of its partitions has a record which it has not fetched."""
@@ -723,6 +788,8 @@ class Member(Source):
         due = self.last_commit + self.run.options.commit_interval
         if self.run.clock.now >= due and (self.fresh() or self.processed != self.committed):
             self.commit()
+        if not self.joined:
+            self.join()
         jobs = []
         for partition in [p for p in self.position if p >= self.turn] + [
             p for p in self.position if p < self.turn
@@ -732,6 +799,10 @@ class Member(Source):
                 self.turn = partition + 1
                 break
         if not jobs and self.processed != self.committed:
+            poll, looks = self.run.options.poll, 1
+            while poll and self.run.clock.now + looks * poll < due:
+                looks += 1
+            due = self.run.clock.now + looks * poll if poll else due
             self.run.clock.at(due, self.commit_idle, self.last_commit)
         return jobs
 
@@ -740,6 +811,9 @@ class Member(Source):
         log = self.stream.partitions[partition]
         while self.position[partition] < len(log) and len(jobs) < count:
             record = log[self.position[partition]]
+            if self.run.options.reset_to_latest and self.run.clock.now >= record.expires:
+                self.leap(partition)
+                return
             self.position[partition] += 1
             if self.run.clock.now >= record.expires:
                 self.stream.expire(record.message, self.effects)
@@ -753,7 +827,8 @@ class Member(Source):
 
     def commit_idle(self, last):
         """Nothing to fetch, but something to commit."""
-        if self.worker.idle() and self.last_commit == last and self.processed != self.committed:
+        is_idle = self.worker.idle_since is not None and not self.worker.down()
+        if is_idle and self.last_commit == last and self.processed != self.committed:
             self.commit()
 
     def begun(self, job):
@@ -873,6 +948,34 @@ def subscribe(run, queue, message, attempt=1):
         run.clock.at(
             run.clock.now + run.options.push_retry_delay, subscribe, run, queue, message, attempt + 1
         )
+
+
+def partition_of(key, how, partitions):
+    """Where a key goes: Kinesis compares the digest with the ranges, Kafka hashes four bytes at a time."""
+    text = str(key).encode()
+    if how == "md5":
+        digest = int(hashlib.md5(text, usedforsecurity=False).hexdigest(), 16)
+        return next(shard for shard in range(partitions) if digest * partitions < (shard + 1) << 128)
+    if how == "murmur2":
+        return (murmur2(text) & 0x7FFFFFFF) % partitions
+    return key % partitions
+
+
+def murmur2(data):
+    """As in Java, with the bits of an int kept by hand."""
+    mask, factor = (1 << 32) - 1, 1540483477
+    state = 2538058380 ^ len(data)
+    words, rest = divmod(len(data), 4)
+    for (word,) in struct.iter_unpack("<I", data[: 4 * words]):
+        mixed = word * factor & mask
+        mixed = (mixed ^ mixed >> 24) * factor & mask
+        state = state * factor & mask ^ mixed
+    if rest:
+        for place in range(rest):
+            state ^= data[4 * words + place] << 8 * place
+        state = state * factor & mask
+    state = (state ^ state >> 13) * factor & mask
+    return state ^ state >> 15
 
 
 def entrance(run, keys):

@@ -13,7 +13,8 @@ Not drawn, because the documents do not say what it would mean:
 - constant service times where there is a visibility timeout: sums of the two fall on the same instant, and
   rounding decides what is first.
 
-Polls of an outbox are multiples of 1/64 s, so that both compute the same ticks to the last bit.
+Polls of an outbox and of consumers are multiples of 1/64 s, so that both compute the same ticks to the last
+bit.
 """
 
 from __future__ import annotations
@@ -113,6 +114,15 @@ def draw_blocks(rng, kind, mean):
             "partitions": rng.randint(1, 6),
             "retention": seconds(rng.choice([math.inf, math.inf, between(rng, 5 * mean, 300 * mean)])),
         }
+        if rng.random() < 0.25:
+            consumers["starts"] = seconds(between(rng, 5 * mean, 150 * mean))
+        consumers["reset"] = rng.choice(["earliest", "latest"])
+        blocks["stream"]["partitioner"] = rng.choice(["modulo", "murmur2", "md5"])
+    if kind in QUEUED and rng.random() < 0.3:
+        visibility = value(blocks["queue"]["visibility_timeout"])
+        consumers["heartbeat"] = seconds(round(visibility * rng.uniform(0.2, 0.95), 7))
+    if kind in (*QUEUED, "stream") and rng.random() < 0.3:
+        consumers["poll"] = seconds(max(1, round(64 * between(rng, mean / 2, 20 * mean))) / 64)
     if kind in ("pubsub", "sns_sqs"):
         blocks["topic"] = {
             "retries": rng.randint(0, 4),
@@ -196,13 +206,16 @@ def options_of(blocks):
         found["speeds"] = tuple(speeds[index % len(speeds)] for index in range(consumers["count"]))
     for block, names in (
         (consumers, ("retry_delay", "idempotent", "on_error", "batch", "commit_interval")),
+        (consumers, ("heartbeat", "poll", "starts")),
         (producer, ("write_gap",)),
-        (stream, ("partitions", "retention")),
+        (stream, ("partitions", "retention", "partitioner")),
         (queue, ("max_receives", "dead_letter", "retention", "capacity")),
         (topic, ("buffer",)),
     ):
         found |= {
-            name: value(block[name]) if name != "on_error" else block[name] for name in names if name in block
+            name: block[name] if name in ("on_error", "partitioner") else value(block[name])
+            for name in names
+            if name in block
         }
     for block, name, theirs in (
         (queue, "visibility_timeout", "visibility"),
@@ -215,6 +228,7 @@ def options_of(blocks):
             found[theirs] = value(block[name])
     if "outbox" in producer:
         found["outbox_poll"] = value(producer["outbox"]["poll"])
+    found["reset_to_latest"] = consumers.get("reset") == "latest"
     found["reply_first"] = producer.get("reply") == "first"
     return Options(**found)
 
@@ -349,7 +363,8 @@ def is_clear(case):
     """Whether a case stays within what is said at the top."""
     (kind,) = case["architectures"]
     consumers = case["architectures"][kind]["consumers"]
-    outages = []
+    starts = value(consumers.get("starts", "0s"))
+    outages = [(0.0, starts, True)] if starts else []
     parts = [
         1 if fault["kind"] == "crash" else fault.get("count", consumers["count"])
         for fault in case["faults"].values()

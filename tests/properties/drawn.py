@@ -81,7 +81,7 @@ def draw_workload(random, rate, horizon):
 
 
 def draw_effects(random, rate):
-    """Draw two or three effects, some of them in a chain."""
+    """Draw two or three effects, some of them in a chain and some of them a broadcast."""
     effects = {}
     for name in ("db", "index", "mail")[: random.choice([2, 2, 3])]:
         mean = random.uniform(0.1, 1.2) / rate
@@ -101,8 +101,11 @@ def draw_effects(random, rate):
             effect["poison"] = 0.02
         if chance(random, 0.2):
             effect["long"] = {"share": 0.03, "service": span(random, 1, 8)}
-        if effects and chance(random, 0.3):
-            effect["after"] = random.choice(list(effects))
+        alone = [each for each, body in effects.items() if "copies" not in body]
+        if alone and chance(random, 0.3):
+            effect["after"] = random.choice(alone)
+        if chance(random, 0.15):
+            effect["copies"] = random.choice([2, 3])
         effects[name] = effect
     return effects
 
@@ -164,10 +167,17 @@ def draw_blocks(random, kind):
             "batch": random.choice([1, 7, 500]),
             "on_error": random.choice(["retry", "skip", "dead_letter"]),
             "commit_interval": random.choice(["0s", "1s", "5s"]),
+            "poll": draw_poll(random),
+            "starts": random.choice(["0s", "0s", "0s", "7s", "30s"]),
+            "reset": random.choice(["earliest", "latest"]),
         }
         retention = random.choice(["7d", "unlimited", "4s", "20s"])
         return {
-            "stream": {"partitions": random.choice([1, 3, 6, 13]), "retention": retention},
+            "stream": {
+                "partitions": random.choice([1, 3, 6, 13]),
+                "partitioner": random.choice(["modulo", "murmur2", "md5"]),
+                "retention": retention,
+            },
             "consumers": consumers,
         }
     topic = {"retries": random.choice([0, 1, 3]), "retry_delay": span(random, 0.2, 6)}
@@ -181,8 +191,13 @@ def draw_blocks(random, kind):
         "batch": random.choice([1, 1, 5]),
         "on_error": random.choice(["wait", "nack", "skip", "dead_letter", "retry"]),
     }
+    timeout = random.choice([30, 5, 1, 0.4])
+    consumers |= {
+        "poll": draw_poll(random),
+        "heartbeat": span(random, timeout / 10, 0.99 * timeout) if chance(random, 0.3) else "none",
+    }
     queue = {
-        "visibility_timeout": random.choice(["30s", "5s", "1s", "400ms"]),
+        "visibility_timeout": seconds(timeout),
         "max_receives": random.choice([1, 2, 3, 10, "unlimited"]),
         "dead_letter": chance(random, 0.7),
         "retention": random.choice(["4d", "unlimited", "3s", "15s"]),
@@ -193,6 +208,11 @@ def draw_blocks(random, kind):
         queue["delay"] = span(random, 0.1, 5)
     blocks = {"queue": queue, "consumers": consumers}
     return blocks | {"topic": topic} if kind == "sns_sqs" else blocks
+
+
+def draw_poll(random):
+    """Draw how often an idle worker asks."""
+    return span(random, 0.05, 4) if chance(random, 0.25) else "0s"
 
 
 def draw_fault(random, kind, role, effects, horizon):

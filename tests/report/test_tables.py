@@ -8,6 +8,7 @@ import pytest
 from records import study as build_study
 from rich.console import Console
 
+import sim
 from sim.report import numbers
 from sim.report.html import table_html
 from sim.report.rows import rows
@@ -231,3 +232,17 @@ def test_tables_need_no_matplotlib():
     assert "sim.report.tables" in loaded
     assert "matplotlib" not in loaded
     assert "simpy" not in loaded
+
+
+def test_a_broadcast_has_one_row_of_latency():
+    """Of its receivers the slowest one, whose name and whose number of fellows the label tells."""
+    scenario = sim.loads(
+        "horizon: 100s\nreplications: 2\nworkload: {arrivals: 20/s}\n"
+        "effects: {db: 1ms, config: {service: 10ms, copies: 4}}\n"
+        "architectures: {pubsub: , sns_sqs: }\n"
+        "faults: {slow: {kind: slow, target: config_3.sink, factor: 9, at: 0s, duration: 1h}}\n"
+    )
+    data = sim.run(scenario, jobs=1).data
+    labels = [row.label for row in rows(data) if row.label.startswith("latency")]
+    assert labels == ["latency p99 db", "latency p99 config_3, slowest of 4"]
+    assert data.manifest["copies"] == {"config": ["config_1", "config_2", "config_3", "config_4"]}
