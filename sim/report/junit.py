@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from sim.report.promises import verdict_lines
+from sim.report.promises import because
 from sim.vocabulary import Verdict
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def _suite(root: ET.Element, data: StudyData) -> None:
     )
     if not verdicts:
         ET.SubElement(suite, "testcase", classname=data.name, name="runs to its end")
-    for verdict, (_, line) in zip(verdicts, verdict_lines(data), strict=True):
+    for verdict in verdicts:
         case = ET.SubElement(suite, "testcase", classname=data.name, name=verdict["expectation"])
         tag = _TAGS.get(Verdict(verdict["verdict"]))
         if tag is not None:
-            ET.SubElement(case, tag, type=verdict["verdict"], message=line).text = line
+            told = because(verdict)
+            ET.SubElement(case, tag, type=verdict["verdict"], message=told).text = told
