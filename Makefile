@@ -14,7 +14,7 @@ test: $(DEV)                 ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2
 
 slow: $(DEV)                 ## minutes long: do the intervals hold the truth as often as they say?
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 -m slow -rP
 
 check: $(DEV)                ## style, types and the direction of imports
 	$(BIN)/ruff check .

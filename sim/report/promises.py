@@ -25,17 +25,17 @@ def verdict_lines(data: StudyData) -> list[tuple[str, str]]:
 
 def keeps_every_promise(data: StudyData) -> str:
     """Which architectures are shown to keep all that is promised of them; empty where that says nothing."""
-    kept: dict[str, bool] = {}
+    found: dict[str, set[str]] = {}
     for verdict in data.manifest.get("verdicts", []):
         for entry in verdict["architectures"]:
-            is_kept = entry["verdict"] == Verdict.PASS
-            kept[entry["name"]] = kept.get(entry["name"], True) and is_kept
-    good = [name for name, is_kept in kept.items() if is_kept]
-    if len(kept) < 2 or len(good) == len(kept):
+            found.setdefault(entry["name"], set()).add(entry["verdict"])
+    good = [name for name, verdicts in found.items() if verdicts == {Verdict.PASS}]
+    if len(found) < 2 or len(good) == len(found):
         return ""
-    if not good:
-        return "none is shown to keep every promise"
-    return f"only {' and '.join(good)} {'is' if len(good) == 1 else 'are'} shown to keep every promise"
+    is_certain = all(name in good or Verdict.FAIL in verdicts for name, verdicts in found.items())
+    is_one = len(good) < 2
+    keeps = f"keep{'s' if is_one else ''}" if is_certain else f"{'is' if is_one else 'are'} shown to keep"
+    return f"{'only ' + ' and '.join(good) if good else 'none'} {keeps} every promise"
 
 
 def exit_code(data: StudyData) -> ExitCode:

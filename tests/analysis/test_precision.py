@@ -208,7 +208,7 @@ def test_a_study_that_ends_at_its_cap_says_so_and_leaves_the_answer_open() -> No
 
 
 def test_a_cap_without_room_to_look_ahead_is_told() -> None:
-    """Precise at the least number of replications, which is also the greatest: known, but not for how long."""
+    """Precise at the least number of replications, which is also the greatest: known, perhaps by luck."""
     capped = study("precision: {within: 20%, max_replications: 10}")
     stop = capped.manifest["precision"]
     assert (stop["replications"], stop["reached"], stop["missing"]) == (10, True, [])

@@ -84,9 +84,7 @@ def test_where_nothing_varies_a_comparison_means_what_it_says(
 
 
 def test_equality_must_hold_in_every_replication() -> None:
-    """One replication of twenty that differs breaks ==, however small the mean; != is broken by one that
-    does not differ.
-    """
+    """One replication of twenty that differs breaks ==; != is broken by one that does not differ."""
     assert verdict_of("==", 0, [0.0] * 19 + [1.0], metric="partial") == (
         "FAIL",
         "not so in 1 of 20 replications",
@@ -126,7 +124,7 @@ def test_a_tolerance_can_be_a_number(tolerance: float, answer: str) -> None:
 
 
 def test_a_share_is_of_what_was_offered_in_the_same_replication() -> None:
-    """1 % of 1,000 is 10 and of 3,000 is 30: always at the bound, whatever the arrivals; and the share is told."""
+    """1 % of 1,000 is 10 and of 3,000 is 30: at the bound whatever the arrivals; the share is told."""
     values = {
         ("a", "rejected", ""): np.array([10.0, 30.0, 20.0]),
         ("a", "offered", ""): np.array([1000.0, 3000.0, 2000.0]),
@@ -161,7 +159,8 @@ def test_a_share_of_pairs_is_of_the_pairs_offered() -> None:
 def test_two_metrics_are_compared_by_replication() -> None:
     """Values that vary a hundred times as much as they differ are told apart, because both vary together."""
     common = np.array([10.0, 200.0, 90.0, 400.0, 35.0])
-    values = {("a", "latency_mean", ""): common, ("b", "latency_mean", ""): common + [1, 1.1, 0.9, 1, 1]}
+    more = np.array([1.0, 1.1, 0.9, 1.0, 1.0])
+    values = {("a", "latency_mean", ""): common, ("b", "latency_mean", ""): common + more}
     both = {"a": RANDOM, "b": RANDOM}
     other = ("b", "", "latency_mean")
     assert judge(expected("<", None, right=other), values, both)["verdict"] == "PASS"
@@ -292,7 +291,7 @@ def test_one_random_replication_can_break_a_promise_about_each_of_them() -> None
 
 
 def test_zero_events_are_not_zero_risk() -> None:
-    """0 of 30 random replications leave room for 1 - 0.05^(1/30) = 9.5 %; a run without chance for nothing."""
+    """0 of 30 random replications leave room for 1 - 0.05^(1/30) = 9.5 %; no chance, no risk."""
 
     def risk(values: list[float], known: Evidence) -> float | None:
         promise = expected("==", 0, ("a", "", "lost"))

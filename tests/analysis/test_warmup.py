@@ -53,7 +53,7 @@ def test_a_step_is_cut_where_it_ends() -> None:
 
 
 def test_where_nothing_varies_nothing_is_cut() -> None:
-    """A constant, and one that only rounding moves, have no warm-up; a fall onto a constant is cut at once."""
+    """A constant, even moved by rounding, has no warm-up; a fall onto a constant is cut where it ends."""
     published = 0.05 + 0.1 * np.arange(20_000)
     rounded = (published + 0.04) - published
     assert np.ptp(rounded) > 0
@@ -75,8 +75,8 @@ def test_a_series_that_never_settles_is_too_short() -> None:
 def waits(seed: int, count: int, backlog: float) -> np.ndarray:
     """Waits of M/M/1 at rho 0.8 (arrivals 8/s, service 0.1 s) that starts with work for some seconds.
 
-    It is Lindley's recursion W_(i+1) = max(0, W_i + S_i - A_(i+1)) in its closed form: with C the sums of S - A,
-    W_i = max(C_i - min of C up to i, W_0 + C_i).
+    It is Lindley's recursion W_(i+1) = max(0, W_i + S_i - A_(i+1)) in its closed form: with C the sums of
+    S - A, W_i = max(C_i - min of C up to i, W_0 + C_i).
     """
     rng = np.random.default_rng(seed)
     steps = rng.exponential(0.1, count - 1) - rng.exponential(1 / 8, count - 1)
@@ -95,8 +95,9 @@ def test_the_closed_form_is_lindley_s_recursion() -> None:
 
 
 def test_mser5_takes_the_bias_off_a_queue_that_starts_full() -> None:
-    """M/M/1 at rho 0.8, 20,000 messages from 10 s of backlog: 0.4995 s without a cut, 0.393 s with MSER-5, 0.4 s
-    in truth; the median cut is 422 messages. 400 trials, tolerances of about four standard errors.
+    """M/M/1 at rho 0.8, 20,000 messages from 10 s of backlog: 0.4995 s without a cut, 0.393 s with it.
+
+    The truth is 0.4 s; the median cut is 422 messages. 400 trials, tolerances of four standard errors.
     """
     trials = [waits(seed, 20_000, 10.0) for seed in range(400)]
     cuts = [mser5(trial) for trial in trials]
@@ -131,7 +132,8 @@ expect: [single_broker.latency_p99 < 1s, single_broker.age_max < 1s, single_brok
 
 
 def test_a_run_that_is_cut_off_inside_an_outage_is_flagged_wherever_it_is_shown() -> None:
-    """Cut at 600 s within an outage from 540 to 660 s: p99 of what was done is 0.2 s, of all it is 118.5 s, and
+    """Cut at 600 s in an outage from 540 to 660 s: p99 of what was done is 0.2 s, of all it is 118.5 s.
+
     60 s of 80 messages/s are unfinished. Table, remarks, manifest, checklist, pictures and verdicts say so.
     """
     cut = sim.run(sim.loads(CUT.format(drain="drain: 0s")), jobs=1)

@@ -36,7 +36,9 @@ def test_the_largest_cut_is_taken_off_every_architecture() -> None:
     together = study()
     rule = together.manifest["warmup_rule"]
     alone = {
-        name: study(TEXT.split("architectures:", maxsplit=1)[0] + f"architectures:\n{body}\n").manifest["warmup"]
+        name: study(TEXT.split("architectures:", maxsplit=1)[0] + f"architectures:\n{body}\n").manifest[
+            "warmup"
+        ]
         for name, body in zip(rule["cuts"], TEXT.split("architectures:\n")[1].splitlines(), strict=True)
     }
     assert rule["cuts"] == alone
