@@ -168,7 +168,7 @@ def _by_numbers(
         holds = equal if expectation.op == "==" else ~equal
         broken = int(np.count_nonzero(~holds))
         if broken:
-            return Verdict.FAIL, f"not so in {broken} of {len(holds)} replications" if len(holds) > 1 else ""
+            return Verdict.FAIL, f"broken in {broken} of {len(holds)} replications" if len(holds) > 1 else ""
         return Verdict.PASS, ""
     low, high = mean - half, mean + half
     if expectation.op == "~":

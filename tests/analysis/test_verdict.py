@@ -87,7 +87,7 @@ def test_equality_must_hold_in_every_replication() -> None:
     """One replication of twenty that differs breaks ==; != is broken by one that does not differ."""
     assert verdict_of("==", 0, [0.0] * 19 + [1.0], metric="partial") == (
         "FAIL",
-        "not so in 1 of 20 replications",
+        "broken in 1 of 20 replications",
     )
     assert verdict_of("!=", 0, [3.0] * 19 + [0.0], metric="partial")[0] == "FAIL"
     assert verdict_of("!=", 0, [3.0, 4.0, 1.0], metric="partial")[0] == "PASS"
