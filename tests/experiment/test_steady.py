@@ -99,7 +99,7 @@ def test_the_warmup_takes_the_start_out_of_the_numbers() -> None:
             (table.architecture == "one") & (table.metric == "latency_mean") & (table.scope == "")
         ].iloc[0]
 
-    long = TEXT.replace("6m", "15m").split("  two:")[0]
+    long = TEXT.replace("6m", "20m").replace("replications: 6", "replications: 10").split("  two:")[0]
     settled, biased = latency(study(long)), latency(study(long, "warmup=0s"))
     assert settled["ci_low"] <= 0.5 <= settled["ci_high"]
     assert biased["mean"] > settled["mean"]
