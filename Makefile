@@ -5,13 +5,16 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check bench gallery schema clean
+.PHONY: demo test slow check bench gallery schema clean
 
 demo: $(RUN)                 ## the question of the project, answered: table, files and pictures
 	$(BIN)/sim run scenarios/four_approaches.yaml
 
 test: $(DEV)                 ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2
+
+slow: $(DEV)                 ## minutes long: do the intervals hold the truth as often as they say?
+	$(BIN)/python -m pytest -n 2 -m slow -rP
 
 check: $(DEV)                ## style, types and the direction of imports
 	$(BIN)/ruff check .

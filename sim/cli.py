@@ -142,7 +142,10 @@ def check(file: File, overrides: Overrides = None) -> None:
         typer.echo(
             f"  about {arrivals + scenario.workload.backlog:,.0f} messages × {len(scenario.effects)} effects "
             f"× {len(scenario.architectures)} architectures × {scenario.replications} replications"
+            + (f", up to {scenario.precision.max_replications}" if scenario.precision else "")
         )
+        for expectation in scenario.expect:
+            typer.echo(f"  expected: {expectation.text}")
         faults = ", ".join(f"{name} ({fault.kind} {fault.target})" for name, fault in scenario.faults.items())
         typer.echo(f"  faults: {faults or 'none'}")
         report = forecast_report(scenario, forecast(scenario), unstable(scenario))

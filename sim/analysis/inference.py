@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 """How many of the intervals hold the truth."""
+_ROUNDING = 1e-9
+"""Values that differ by less than this share are equal: times are sums of floating-point numbers."""
 
 
 def unit(metric: str, scope: str, effects: Collection[str]) -> str:
@@ -72,7 +74,8 @@ def compare(samples: pd.DataFrame, baseline: str, effects: Collection[str]) -> p
     are compared with the baseline.
 
     Rows that only one of the two has are left out. ``variance_ratio`` is (var A + var B) / var(A - B): how
-    many times fewer replications the shared randomness needed; NaN where the difference never varies.
+    many times fewer replications the shared randomness needed; NaN where the difference never varies. What
+    only rounding keeps apart is equal.
 
     Args:
         samples: as for :func:`summarize`.
@@ -91,10 +94,12 @@ def compare(samples: pd.DataFrame, baseline: str, effects: Collection[str]) -> p
     values = others.to_numpy(dtype=float)
     unpaired = np.isnan(values) | np.isnan(theirs)
     values, theirs = np.where(unpaired, np.nan, values), np.where(unpaired, np.nan, theirs)
+    is_rounding = np.abs(values - theirs) <= _ROUNDING * np.maximum(np.abs(values), np.abs(theirs))
+    apart = np.where(is_rounding, 0.0, values - theirs)
     compared = len(set(samples["architecture"].astype(str)) - {baseline})
-    mean, half, count = interval(values - theirs, comparison_confidence(compared))
+    mean, half, count = interval(apart, comparison_confidence(compared))
     spread, other_spread = _products(values, values), _products(theirs, theirs)
-    difference_spread = _products(values - theirs, values - theirs)
+    difference_spread = _products(apart, apart)
 
     table = others.index.to_frame(index=False)
     table.insert(0, "baseline", baseline)

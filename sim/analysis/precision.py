@@ -32,7 +32,7 @@ class Progress:
 
     Attributes:
         reached: whether every metric is precise, and was for all of the look-ahead.
-        missing: the metrics that are not precise yet.
+        missing: the metrics that are not precise, or were not in as much of the look-ahead as has been run.
         worst: the greatest relative half-width of all, and whose it is; NaN where there is none.
     """
 
@@ -50,20 +50,21 @@ def assess(values: Mapping[Key, np.ndarray], within: float, at_least: int) -> Pr
         within: the relative error allowed, g.
         at_least: replications that are run in any case; the rule is not asked before them.
     """
-    count = len(next(iter(values.values()))) if values else at_least
-    sizes = range(max(count - LOOK_AHEAD, min(at_least, count), 2), count + 1)
+    if not values:
+        return Progress(reached=True, missing=(), worst=float("nan"), worst_key=None)
+    count, at_least = len(next(iter(values.values()))), max(at_least, 2)
+    sizes = range(max(count - LOOK_AHEAD, min(at_least, count)), count + 1)
     bound = within / (1 + within)
     missing: list[Key] = []
-    lasted = count - LOOK_AHEAD >= at_least
     worst, worst_key = float("nan"), None
     for key, series in values.items():
         relative = [relative_half_width(series[:size]) for size in sizes]
-        if not relative or relative[-1] > bound:
+        if max(relative) > bound:
             missing.append(key)
-        lasted = lasted and all(each <= bound for each in relative)
-        if relative and not relative[-1] <= worst:
+        if not relative[-1] <= worst:
             worst, worst_key = relative[-1], key
-    return Progress(reached=lasted and not missing, missing=tuple(missing), worst=worst, worst_key=worst_key)
+    has_looked_ahead = count - LOOK_AHEAD >= at_least
+    return Progress(has_looked_ahead and not missing, tuple(missing), worst, worst_key)
 
 
 def relative_half_width(series: np.ndarray) -> float:

@@ -25,6 +25,9 @@ Values = Mapping[Key, np.ndarray]
 """One value per replication, NaN where there is none."""
 
 _ROUNDING = 1e-9
+"""Differences of less than this share of the bound are none: times are sums of floating-point numbers."""
+_OF_EACH = ("==", "!=")
+"""What must hold in every replication."""
 _OUTCOMES = [
     "offered",
     "complete",
@@ -77,8 +80,9 @@ def judge(expectation: Expectation, values: Values, evidence: Mapping[str, Evide
 
     Returns:
         ``expectation`` (its text), ``verdict``, and ``architectures``: a list of name, verdict, why, value,
-        low, high (the interval of the value), bound, share (the value and the bound as shares of what was
-        offered, or None) and risk (the bound on the chance of an event where none was seen, or None).
+        low, high (the interval of the value), bound, share (the value as a share of what was offered, or
+        None), is_compared (whether the bound is another metric) and risk (the bound on the chance of an event
+        where none was seen, or None).
     """
     left = expectation.left
     asked = list(evidence) if left.architecture == "all" else [left.architecture]
@@ -109,13 +113,18 @@ def _judge_one(
     present = ~np.isnan(differences)
     mean, half = _mean_and_half(differences[present])
     verdict, why = _by_numbers(expectation, differences[present], target[present], mean, half)
-    known = evidence[name]
-    if expectation.right is not None and expectation.right.architecture != name:
-        known = _both(known, evidence[expectation.right.architecture])
-    verdict, why = _by_evidence(verdict, why, expectation, subject, known)
+    is_each = expectation.op in _OF_EACH
+    if not (is_each and verdict is Verdict.FAIL) and 0 < np.count_nonzero(present) < len(present):
+        verdict = Verdict.INCONCLUSIVE
+        why = f"no value in {np.count_nonzero(~present)} of {len(present)} replications"
+    subjects = (subject,) if expectation.right is None else (subject, expectation.right)
+    is_broken = is_each and verdict is Verdict.FAIL
+    doubt = _doubt([(each, evidence[each.architecture]) for each in subjects], expectation.op, is_broken)
+    if doubt:
+        verdict, why = Verdict.INCONCLUSIVE, doubt
     verdict_and_numbers = {"name": name, "verdict": str(verdict), "why": why}
     return verdict_and_numbers | _numbers(
-        series, target, expectation, known, is_refuted=verdict is Verdict.FAIL
+        series, target, expectation, evidence[name], is_refuted=verdict is Verdict.FAIL
     )
 
 
@@ -154,12 +163,12 @@ def _by_numbers(
     if not len(differences):
         return Verdict.INCONCLUSIVE, "there is no value to judge"
     slack = _ROUNDING * float(np.abs(target).max(initial=0.0))
-    if expectation.op in ("==", "!="):
+    if expectation.op in _OF_EACH:
         equal = np.abs(differences) <= slack
         holds = equal if expectation.op == "==" else ~equal
         broken = int(np.count_nonzero(~holds))
         if broken:
-            return Verdict.FAIL, f"not so in {broken} of {len(holds)} replications" if len(holds) > 1 else ""
+            return Verdict.FAIL, f"broken in {broken} of {len(holds)} replications" if len(holds) > 1 else ""
         return Verdict.PASS, ""
     low, high = mean - half, mean + half
     if expectation.op == "~":
@@ -174,46 +183,38 @@ def _by_numbers(
         return Verdict.INCONCLUSIVE, "the interval straddles the tolerance"
     if expectation.op in (">", ">="):
         low, high = -high, -low
-    may_touch = expectation.op in ("<=", ">=")
-    slack = slack if may_touch else 0.0
-    if high < 0 or (may_touch and high <= slack):
-        return Verdict.PASS, ""
-    if low > slack or (not may_touch and low >= 0):
-        return Verdict.FAIL, ""
+    if expectation.op in ("<=", ">="):
+        holds, fails = high <= slack, low > slack
+    else:
+        holds, fails = high < -slack, low >= -slack
+    if holds or fails:
+        return (Verdict.PASS if holds else Verdict.FAIL), ""
     return Verdict.INCONCLUSIVE, "the interval straddles the bound"
 
 
-def _by_evidence(
-    verdict: Verdict, why: str, expectation: Expectation, subject: Subject, known: Evidence
-) -> tuple[Verdict, str]:
-    """What the numbers say, unless there is a reason not to believe it."""
-    if known.unfired:
-        return Verdict.INCONCLUSIVE, f"{' and '.join(known.unfired)} never fired"
-    if known.unsettled:
-        return Verdict.INCONCLUSIVE, known.unsettled
-    if known.censored and subject.metric not in _KNOWN_WHEN_CUT_OFF:
-        return Verdict.INCONCLUSIVE, f"{known.censored} of {known.replications} replications were cut off"
-    is_one_of_many = known.replications == 1 and (
-        bool(known.random_parts) or (known.keys_matter and subject.metric not in _OUTCOMES)
-    )
-    if is_one_of_many and not (verdict is Verdict.FAIL and expectation.op in ("==", "!=")):
-        reason = known.random_parts[0] if known.random_parts else "keys are drawn"
-        return Verdict.INCONCLUSIVE, f"one replication of a random run ({reason})"
-    if verdict is Verdict.PASS and (subject.metric, subject.scope) in known.imprecise:
-        return Verdict.INCONCLUSIVE, "the study reached max_replications before the precision"
-    return verdict, why
+def _doubt(subjects: Sequence[tuple[Subject, Evidence]], op: str, is_broken: bool) -> str:
+    """Why an honest referee would not answer, whatever the numbers say; empty where there is no reason.
 
-
-def _both(one: Evidence, other: Evidence) -> Evidence:
-    return Evidence(
-        replications=one.replications,
-        censored=max(one.censored, other.censored),
-        unfired=tuple(dict.fromkeys((*one.unfired, *other.unfired))),
-        random_parts=(*one.random_parts, *other.random_parts),
-        keys_matter=one.keys_matter or other.keys_matter,
-        imprecise=(*one.imprecise, *other.imprecise),
-        unsettled=one.unsettled or other.unsettled,
-    )
+    Args:
+        subjects: both sides of a comparison, with what is known of their architectures.
+        op: of the expectation.
+        is_broken: whether a replication was seen that breaks what must hold in each of them.
+    """
+    unfired = dict.fromkeys(fault for _, known in subjects for fault in known.unfired)
+    if unfired:
+        return f"{'fault' if len(unfired) == 1 else 'faults'} {' and '.join(unfired)} never fired"
+    for subject, known in subjects:
+        if known.unsettled:
+            return known.unsettled
+        if known.censored and subject.metric not in _KNOWN_WHEN_CUT_OFF:
+            return f"{known.censored} of {known.replications} replications were cut off"
+        keys_decide = known.keys_matter and subject.metric not in _OUTCOMES
+        if known.replications == 1 and (known.random_parts or keys_decide) and not is_broken:
+            reason = known.random_parts[0] if known.random_parts else "keys are drawn"
+            return f"one replication of a random run: {reason}"
+        if op not in _OF_EACH and (subject.metric, subject.scope) in known.imprecise:
+            return "the study reached max_replications before the precision"
+    return ""
 
 
 def _numbers(
@@ -232,6 +233,7 @@ def _numbers(
         "high": _or_none(mean + half),
         "bound": _or_none(bound),
         "share": share,
+        "is_compared": expectation.right is not None,
         "risk": no_event_bound(len(series))
         if is_nothing and known.random_parts and len(series) > 1
         else None,

@@ -14,6 +14,9 @@ _BATCH = 5
 _END = 5
 """Batches at the end that are no candidates: a mean over next to nothing always looks certain."""
 
+_ROUNDING = 1e-9
+"""Batch means that differ by less than this share are equal: times are sums of floating-point numbers."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -39,24 +42,31 @@ def mser5(series: np.ndarray) -> Cut:
     if batches < 2 * _END:
         return Cut(0, is_too_late=True)
     means = series[: batches * _BATCH].reshape(batches, _BATCH).mean(axis=1)
+    noise = (_ROUNDING * float(np.abs(means).max())) ** 2
     means = means - means.mean()  # sums of squares of small numbers lose fewer digits
     left = np.arange(batches, 0, -1)
     total = np.cumsum(means[::-1])[::-1]
     squares = np.cumsum((means * means)[::-1])[::-1]
-    error = (squares - total * total / left) / (left * left)
+    spread = squares - total * total / left
+    spread[spread <= noise * left] = 0.0  # of all cuts after which nothing varies, the first
+    error = spread / (left * left)
     cut = int(np.argmin(error[: batches - _END]))
     return Cut(cut * _BATCH, is_too_late=cut > batches / 2)
 
 
-def mean_series(series: list[np.ndarray]) -> np.ndarray:
+def mean_series(series: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The average over replications of the i-th observation, as long as the shortest of them.
 
     Args:
         series: one per replication; NaN where a message never came to an end.
+
+    Returns:
+        The averages, and which i each of them stands for: where nothing came to an end there is none.
     """
     length = min(len(each) for each in series)
     stacked = np.stack([each[:length] for each in series])
     present = ~np.isnan(stacked)
     total = np.where(present, stacked, 0.0).sum(axis=0)
     count = present.sum(axis=0)
-    return (total / np.maximum(count, 1))[count > 0]
+    places = np.flatnonzero(count)
+    return total[places] / count[places], places

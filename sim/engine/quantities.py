@@ -116,6 +116,8 @@ def parse_rate(value: Any) -> float:
         raise ValueError(f"a rate needs a unit: write {value}/s or {value}/min")
     text = value.strip() if isinstance(value, str) else ""
     match = re.fullmatch(rf"({_NUMBER})\s*([kM]?)\s*/\s*([a-z]+)", text)
+    if match is None and re.fullmatch(_NUMBER, text):
+        raise ValueError(f"a rate needs a unit: write {text}/s or {text}/min")
     if match is None:
         raise ValueError(f"{shown(value)} is not a rate: write for example 200/s or 12k/min")
     if match[3] not in _SECONDS:

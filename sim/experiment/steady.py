@@ -80,9 +80,9 @@ def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
     unsettled: list[str] = []
     for name in names:
         mine = [(published, latency) for architecture, _, published, latency in runs if architecture == name]
-        cut = mser5(mean_series([latency for _, latency in mine]))
-        published = mine[0][0]
-        cuts[name] = float(published[min(cut.count, len(published) - 1)]) if cut.count else 0.0
+        observed, places = mean_series([latency for _, latency in mine])
+        cut = mser5(observed)
+        cuts[name] = float(mine[0][0][places[cut.count]]) if cut.count else 0.0
         if cut.is_too_late:
             unsettled.append(name)
     seconds = max(cuts.values())

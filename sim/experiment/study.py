@@ -162,15 +162,30 @@ def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]
         batch = range(count, min(count + precision.BATCH, wanted.max_replications))
         add(batch)
         count = batch.stop
-    reached = f"every watched metric is known within {wanted.within:.4g} of its mean"
-    capped = f"max_replications; {len(progress.missing)} metrics are not known within {wanted.within:.4g}"
     return {
         "replications": count,
-        "why": reached if progress.reached else capped,
+        "why": _why_no_more(progress, wanted.within),
         "within": wanted.within,
-        "reached": progress.reached,
+        "reached": not progress.missing,
         "missing": [list(key) for key in progress.missing],
     }
+
+
+def _why_no_more(progress: precision.Progress, within: float) -> str:
+    reached = f"every watched metric is known within {100 * within:.4g} % of its mean"
+    if progress.reached:
+        return reached
+    if not progress.missing:
+        return f"{reached}; max_replications left no room to see whether that lasts"
+    assert progress.worst_key is not None
+    name, metric, scope = progress.worst_key
+    widest = f"{name}.{scope}.{metric}" if scope else f"{name}.{metric}"
+    apart = f"± {100 * progress.worst:.3g} %" if np.isfinite(progress.worst) else "not known at all"
+    number = len(progress.missing)
+    return (
+        f"max_replications; {number} watched metric{' is' if number == 1 else 's are'} not known within "
+        f"{100 * within:.4g} % of the mean, the least {widest}: {apart}"
+    )
 
 
 def _watched_values(scenario: Scenario, runs: list[Run]) -> dict[precision.Key, np.ndarray]:

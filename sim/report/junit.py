@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from sim.report.promises import verdict_lines
+from sim.report.promises import because
 from sim.vocabulary import Verdict
 
 _TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
@@ -43,8 +43,9 @@ def _suite(root: ET.Element, manifest: Mapping[str, Any]) -> None:
     )
     if not verdicts:
         ET.SubElement(suite, "testcase", classname=manifest["name"], name="runs to its end")
-    for verdict, (_, line) in zip(verdicts, verdict_lines(manifest), strict=True):
+    for verdict in verdicts:
         case = ET.SubElement(suite, "testcase", classname=manifest["name"], name=verdict["expectation"])
         tag = _TAGS.get(Verdict(verdict["verdict"]))
         if tag is not None:
-            ET.SubElement(case, tag, type=verdict["verdict"], message=line).text = line
+            told = because(verdict)
+            ET.SubElement(case, tag, type=verdict["verdict"], message=told).text = told

@@ -138,8 +138,8 @@ def _levels(data: StudyData) -> str:
         return ""
     level = data.manifest.get("comparison_confidence", 0.95)
     return (
-        f"Differences are to {data.manifest.get('baseline')}; ~ where the {100 * level:.4g} % interval holds "
-        f"0. With 95 % all {others} comparisons of a row hold at once (Bonferroni)."
+        f"Differences are to {data.manifest.get('baseline')}, ~ where their {100 * level:.4g} % interval "
+        f"holds zero; the {others} intervals of a row hold together with 95 % (Bonferroni)."
     )
 
 

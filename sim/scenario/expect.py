@@ -8,6 +8,7 @@ architecture really builds.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -75,7 +76,7 @@ def check_expectations(
         expectations: parsed.
         places: where each of them stands.
         parts: of every architecture, by its name.
-        last_fault: the scheduled fault that ends last, which ``drain_time`` without a name is about.
+        last_fault: the scheduled fault that starts last, which ``drain_time`` without a name is about.
 
     Returns:
         The expectations with that fault's name filled in, and what is wrong.
@@ -87,13 +88,12 @@ def check_expectations(
         for subject in (expectation.left, expectation.right):
             if subject is None:
                 continue
+            offset = _offset(expectation, subject)
             if subject.metric == "drain_time" and not subject.scope and last_fault is not None:
                 subject = Subject(subject.architecture, last_fault, subject.metric)  # noqa: PLW2901
             told = _told(subject, parts)
             if told:
-                text, word = expectation.text, subject.scope or subject.metric
-                offset = text.find(word) if subject is expectation.left else text.rfind(word)
-                problems.append(_at(mark, max(offset, 0)).problem(told))
+                problems.append(_at(mark, offset).problem(told))
             subjects.append(subject)
         right = subjects[1] if len(subjects) > 1 else None
         complete.append(
@@ -146,6 +146,8 @@ def _parse(text: str, architectures: Sequence[str]) -> Expectation:
             raise _Wrong(offset, f"{bare!r} needs the name of one architecture: {architectures[0]}.{bare}")
         return Expectation(text, left, op, None, False, right, factor, tolerance, is_share)  # noqa: FBT003
     bound, bound_is_share = _bound(value, offset, left.metric)
+    if max(bound * factor, tolerance) == math.inf:
+        raise _Wrong(offset, "no number can be that large")
     return Expectation(text, left, op, bound * factor, bound_is_share, None, 1.0, tolerance, is_share)
 
 
@@ -208,7 +210,7 @@ def _tolerance(text: str, start: int, metric: str) -> tuple[float, bool]:
 def _factor(text: str, start: int) -> float:
     offset = start + len(text) - len(text.lstrip())
     number = _number(text.strip())
-    if number is None:
+    if number is None or number == math.inf:
         raise _Wrong(offset, f"a factor is a plain number, not {text.strip()!r}: write for example * 0.5")
     return number
 
@@ -242,10 +244,27 @@ def _told(subject: Subject, parts: Mapping[str, Parts]) -> str | None:
     )
 
 
+def _offset(expectation: Expectation, subject: Subject) -> int:
+    """How far into the text the part that a subject names stands, or else its metric."""
+    text = expectation.text
+    operator = _OPERATOR.search(text)
+    assert operator is not None
+    end = len(text[: operator.start()].rstrip())
+    if subject is not expectation.left:
+        rest = _TOLERANCE.split(text[operator.end() :])[0].partition("*")[0]
+        end = operator.end() + len(rest.rstrip())
+    return end - len(subject.metric) - (len(subject.scope) + 1 if subject.scope else 0)
+
+
 def _scopes(parts: Parts, kinds: Sequence[Scope]) -> Iterator[str]:
     for kind in kinds:
         yield from parts.names(kind)
 
 
 def _at(mark: Mark, offset: int) -> Mark:
-    return Mark(mark.file, mark.line, mark.column + offset)
+    """A place within the text of a value; the value itself is where it begins, quotes included."""
+    return (
+        mark
+        if not offset or mark.inset is None
+        else Mark(mark.file, mark.line, mark.column + mark.inset + offset)
+    )

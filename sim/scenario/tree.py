@@ -42,11 +42,17 @@ _STANDARD_TAG = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place: file as the user named it, line and column counted from 1."""
+    """A place: file as the user named it, line and column counted from 1.
+
+    Attributes:
+        inset: how many characters later the text of a value begins, 1 behind a quote; None where it begins in
+            another line.
+    """
 
     file: str
     line: int
     column: int
+    inset: int | None = 0
 
     def problem(self, message: str) -> Problem:
         """Something wrong at this place."""
@@ -209,7 +215,10 @@ class _Builder:
         """Where a node begins."""
         start = node.start_mark
         assert start is not None
-        return Mark(self._shown, start.line + 1, start.column + 1)
+        inset: int | None = 0
+        if isinstance(node, ScalarNode) and node.style:
+            inset = 1 if node.style in "'\"" else None
+        return Mark(self._shown, start.line + 1, start.column + 1, inset)
 
     def value(self, node: Node) -> Any:
         """The value of a node."""

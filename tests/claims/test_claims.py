@@ -1,4 +1,4 @@
-"""Every claim of the document the project exists for: it holds, and its counter-case shows that it can fail."""
+"""Every claim of the seed document holds, and its counter-case shows that it can fail."""
 
 from __future__ import annotations
 
