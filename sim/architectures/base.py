@@ -43,14 +43,15 @@ def start_producer(
         writes: the links to which it writes each message.
         completions: for each effect that follows another, the link to which the other's workers report.
     """
-    producer = Producer(site, options, writes)
-    for effect in site.effects:
-        for follower in site.followers(effect):
-            if follower in completions:
-                link = completions[follower]
-                effect.on_applied.append(
-                    lambda message, link=link: producer.publish_completion(link, message)
-                )
+    reports = [
+        (effect, completions[follower])
+        for effect in site.effects
+        for follower in site.followers(effect)
+        if follower in completions
+    ]
+    producer = Producer(site, options, writes, [link for _, link in reports])
+    for effect, link in reports:
+        effect.on_applied.append(lambda message, link=link: producer.publish_completion(link, message))
 
 
 def start_fan_out(

@@ -1,7 +1,9 @@
 """The API server: takes requests, publishes them, answers the caller with an id or an error.
 
 It writes to its brokers one after the other, retries refused writes on the message's own clock, or puts a row
-into a transactional outbox from which a relay publishes. A caller can ask for the status of a job at any time
+into a transactional outbox from which a relay publishes. With an outbox, workers who report that a task is
+complete write a row too, so that a chain of effects waits for a poll at every hop. All relays poll at the
+multiples of one interval. A caller can ask for the status of a job at any time
 (:meth:`sim.engine.ledger.Ledger.status`). Left out: callers that time out and send again; a limit of requests
 at once; crashes of the relay.
 """
@@ -74,9 +76,12 @@ class Producer:
         site: where it stands.
         options: how it publishes.
         writes: the links to which each message is written, in order.
+        reports: the links to which workers report that a task is complete.
     """
 
-    def __init__(self, site: Site, options: ProducerOptions, writes: Sequence[Link]) -> None:
+    def __init__(
+        self, site: Site, options: ProducerOptions, writes: Sequence[Link], reports: Sequence[Link] = ()
+    ) -> None:
         self._site = site
         self._ledger = site.ledger
         self._replies = site.ledger.reply
@@ -88,11 +93,15 @@ class Producer:
         self._open: dict[int, list[int]] = {}
         self._reports: Counter[tuple[int, int]] = Counter()
         self._relays: list[_Relay] = []
+        self._reporting: dict[Link, _Relay] = {}
         if options.outbox:
             several = len(writes) > 1
             for link in writes:
                 first = site.effects[link.effects[0]].name
                 self._relays.append(_Relay(site, f"{first}_outbox" if several else "outbox", link, options))
+            for link in reports:
+                first = site.effects[link.effects[0]].name
+                self._reporting[link] = _Relay(site, f"{first}_outbox", link, options)
         self._arrived = False
         self._is_simple = not site.is_careful and (
             self._api.is_quiet
@@ -109,7 +118,11 @@ class Producer:
 
     def publish_completion(self, link: Link, message: int) -> None:
         """A worker reports that a task is complete, which starts the next one."""
-        self._site.immediately(self._report(link, message))
+        relay = self._reporting.get(link)
+        if relay is None:
+            self._site.immediately(self._report(link, message))
+        else:
+            relay.add(message)
 
     def _underway(self) -> list[tuple[int, int]]:
         requests = [(message, effect) for message, effects in self._open.items() for effect in effects]
@@ -266,7 +279,10 @@ class Producer:
 
 
 class _Relay:
-    """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval."""
+    """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval.
+
+    At a poll it takes the rows written before it; one written at that very instant waits for the next.
+    """
 
     def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions) -> None:
         assert options.outbox is not None
@@ -289,14 +305,15 @@ class _Relay:
             self._added.succeed()
 
     def _run(self) -> Process:
-        site, rows = self._site, self._rows
+        site, rows, written = self._site, self._rows, self.log.accepted
         attempt = 0
         while True:
             if not rows:
                 self._is_parked = True
                 yield self._added.rearm()
             yield site.at(self._next_poll(site.now))
-            while rows:
+            polled = site.now
+            while rows and written[rows[0]] < polled:
                 message = self.log.message_of(rows[0])
                 accepted = yield from self._link.send(message, attempt, self._timeout)
                 if not accepted:  # the row stays and is tried again at the next poll
