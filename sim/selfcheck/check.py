@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.experiment.study import Run, run_study
+from sim.experiment.study import Run, expected_messages, run_study
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from sim.selfcheck.cases import DATA, Case, Metric
@@ -18,6 +19,9 @@ from sim.selfcheck.experiment import Experiment, Told, metric_of
 from sim.selfcheck.plan import TOLD, WAITING, cases, experiments
 from sim.selfcheck.seen import Seen
 from sim.selfcheck.tolerance import FAIL, NOT_RUN, PASS, Judgement, PerRun, Verdict, judge
+
+_WORTH_PROCESSES = 50_000
+"""Messages of a study above which it is spread over processes; they are started once for all studies."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,9 @@ def _left_out(experiment: Experiment, *, quick: bool, slow: bool) -> str:
 def _study(experiment: Experiment, jobs: int | None) -> Seen:
     question = scenario(experiment.file)
     runs: list[Run] = []
+    if jobs is None:
+        work = expected_messages(question) * question.replications * len(question.architectures)
+        jobs = (os.cpu_count() or 1) if work >= _WORTH_PROCESSES else 1
     data = run_study(question, jobs=jobs, keeps_all_messages=experiment.keeps_messages, on_done=runs.append)
     names = list(question.architectures)
     runs.sort(key=lambda run: (names.index(run.architecture), run.replication))

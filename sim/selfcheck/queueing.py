@@ -102,19 +102,13 @@ EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
                 "throughput_per_s": metric("throughput", "work"),
                 "mean_latency_of_accepted_s": LATENCY,
             },
-            is_quick=True,
         ),
-        Experiment(
-            "v05_push_large_buffer",
-            {"drop_share_limit_large_buffer": ratio("dropped", "work")},
-            is_quick=True,
-        ),
+        Experiment("v05_push_large_buffer", {"drop_share_limit_large_buffer": ratio("dropped", "work")}),
     ),
     "V06": (
         Experiment(
             "v06_push_no_buffer",
             {"throttled_share (exponential)": _THROTTLED, "carried_load (exponential)": _CARRIED},
-            is_quick=True,
         ),
         Experiment(
             "v06_push_no_buffer_constant",

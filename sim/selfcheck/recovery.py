@@ -126,7 +126,6 @@ EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
                 "mean_wait_of_delayed_s": _delayed("wait"),
             },
             keeps_messages=True,
-            is_quick=True,
         ),
         Experiment("v16_long_outage", {"drain_time_600s_outage_s": metric("drain_time", "outage")}),
     ),
