@@ -194,6 +194,46 @@ def draw(
 
 
 @app.command()
+def selfcheck(
+    quick: Annotated[bool, typer.Option("--quick", help="A subset, in less than a minute.")] = False,
+    slow: Annotated[bool, typer.Option("--slow", help="Also what takes many minutes.")] = False,
+    case: Annotated[
+        str | None, typer.Option(metavar="V01,V10,…", help="Only these cases. Default: all.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: by the size.")] = None,
+) -> None:
+    """Check the simulator against closed forms: expected, observed, verdict."""
+    with _errors():
+        import textwrap
+        import time
+        from shutil import get_terminal_size
+
+        from sim.report import checks
+        from sim.selfcheck.check import Check, counts
+        from sim.selfcheck.check import selfcheck as run_checks
+        from sim.selfcheck.plan import quick_cases
+
+        started = time.perf_counter()
+        width = get_terminal_size((120, 24)).columns
+        only = None if case is None else case.split(",")
+        found: list[Check] = []
+        with _bad_input():
+            if quick and slow:
+                raise ValueError("--quick and --slow exclude each other")
+            told = run_checks(only, jobs=jobs, quick=quick, slow=slow)
+            if quick:
+                subset = f"quick subset, at the same tolerances: {', '.join(quick_cases())}"
+                typer.echo(textwrap.fill(subset, width))
+            typer.echo("\n".join(checks.heading(width)))
+            for check in told:
+                found.append(check)
+                typer.echo("\n".join(checks.lines(check, width)))
+        typer.echo(checks.summary(found, time.perf_counter() - started))
+        if counts(found)["FAIL"]:
+            raise typer.Exit(ExitCode.FAIL)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from sim.scenario.schema import json_schema

@@ -43,16 +43,16 @@ def start_producer(
         writes: the links to which it writes each message.
         completions: for each effect that follows another, the link to which the other's workers report.
     """
-    producer = Producer(site, options, writes)
-    for effect in site.effects:
-        for follower in site.followers(effect):
-            if follower in completions:
-                link = completions[follower]
-                workers = next(pool for pool in site.pools if effect in pool.effects)
-                link.comes_from(workers.name, reports=True)
-                effect.on_applied.append(
-                    lambda message, link=link: producer.publish_completion(link, message)
-                )
+    reports = [
+        (effect, completions[follower])
+        for effect in site.effects
+        for follower in site.followers(effect)
+        if follower in completions
+    ]
+    workers = {effect: pool.name for pool in site.pools for effect in pool.effects}
+    producer = Producer(site, options, writes, [(link, workers[effect]) for effect, link in reports])
+    for effect, link in reports:
+        effect.on_applied.append(lambda message, link=link: producer.publish_completion(link, message))
 
 
 def start_fan_out(

@@ -4,10 +4,11 @@ A record goes to the partition that its key chooses (:mod:`sim.components.partit
 retention is over, read or not. A group holds a position and a committed offset per partition; its members
 share the partitions in contiguous ranges (the first ``partitions mod members`` get one more; members beyond
 the partitions are idle). A member commits when it fetches and its commit interval has passed, when it has
-been idle so long, and when it stops in good order. After a crash it begins again at the committed offset:
-what lies between is repeated. A group that joins late, or whose offset has expired, goes on as ``reset``
-says; one that is there from the start has committed offset 0. A record counts as delivered when it reaches
-its handler, not when it is fetched, so that the backlog holds what waits in a member's memory.
+been idle so long, and when it stops in good order. After a crash it begins again at the committed offset, and
+its commit interval from then: what lies between is repeated. A group that joins late, or whose offset has
+expired, goes on as ``reset`` says; one that is there from the start has committed offset 0. A record counts
+as delivered when it reaches its handler, not when it is fetched, so that the backlog holds what waits in a
+member's memory.
 
 Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
 replication, producers that batch per partition.
@@ -213,6 +214,7 @@ class Group(Source[int]):
             self._in_hand[worker.index] = -1
             self.log.returned.append(self._site.now)
         self._rewind(worker.index, self._committed)
+        self._last_commit[worker.index] = self._site.now  # or when an outage is over, see stopped
 
     def give_back(self, worker: Worker, items: Sequence[int]) -> None:
         """What was fetched and not begun is fetched again later."""
@@ -226,6 +228,8 @@ class Group(Source[int]):
             self._commit(worker.index)
         elif outage.in_hand == "lose":
             self._rewind(worker.index, self._committed)
+        if outage.in_hand != "resume":
+            self._last_commit[worker.index] = outage.end
 
     def wait(self, worker: Worker) -> None:
         """A member waits for records of its own partitions, or until it asks again."""

@@ -1,7 +1,9 @@
 """The API server: takes requests, publishes them, answers the caller with an id or an error.
 
 It writes to its brokers one after the other, retries refused writes on the message's own clock, or puts a row
-into a transactional outbox from which a relay publishes. A caller can ask for the status of a job at any time
+into a transactional outbox from which a relay publishes. With an outbox, workers who report that a task is
+complete write a row too, so that a chain of effects waits for a poll at every hop. All relays poll at the
+multiples of one interval. A caller can ask for the status of a job at any time
 (:meth:`sim.engine.ledger.Ledger.status`). Left out: callers that time out and send again; a limit of requests
 at once; crashes of the relay.
 """
@@ -75,9 +77,16 @@ class Producer:
         site: where it stands.
         options: how it publishes.
         writes: the links to which each message is written, in order.
+        reports: the links to which workers report that a task is complete, and the names of their pools.
     """
 
-    def __init__(self, site: Site, options: ProducerOptions, writes: Sequence[Link]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        options: ProducerOptions,
+        writes: Sequence[Link],
+        reports: Sequence[tuple[Link, str]] = (),
+    ) -> None:
         self._site = site
         self._ledger = site.ledger
         self._replies = site.ledger.reply
@@ -89,6 +98,7 @@ class Producer:
         self._open: dict[int, list[int]] = {}
         self._reports: Counter[tuple[int, int]] = Counter()
         self._relays: list[_Relay] = []
+        self._reporting: dict[Link, _Relay] = {}
         effects = tuple(site.effects[number].name for link in writes for number in link.effects)
         faults = self._api.faults(1 if options.outbox else len(writes))
         site.wiring.add(Node(CALLERS, "callers", effects))
@@ -97,9 +107,15 @@ class Producer:
         for link in writes:
             if options.outbox:
                 name = f"{site.effects[link.effects[0]].name}_outbox" if len(writes) > 1 else "outbox"
-                self._relays.append(_Relay(site, name, link, options))
+                self._relays.append(_Relay(site, name, link, options, API))
             else:
                 link.comes_from(API)
+        for link, workers in reports:
+            if options.outbox:
+                name = f"{site.effects[link.effects[0]].name}_outbox"
+                self._reporting[link] = _Relay(site, name, link, options, workers)
+            else:
+                link.comes_from(workers, reports=True)
         self._arrived = False
         self._is_simple = not site.is_careful and (
             self._api.is_quiet
@@ -116,7 +132,11 @@ class Producer:
 
     def publish_completion(self, link: Link, message: int) -> None:
         """A worker reports that a task is complete, which starts the next one."""
-        self._site.immediately(self._report(link, message))
+        relay = self._reporting.get(link)
+        if relay is None:
+            self._site.immediately(self._report(link, message))
+        else:
+            relay.add(message)
 
     def _underway(self) -> list[tuple[int, int]]:
         requests = [(message, effect) for message, effects in self._open.items() for effect in effects]
@@ -273,14 +293,17 @@ class Producer:
 
 
 class _Relay:
-    """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval."""
+    """Publishes the rows of the outbox for one broker, in order, at multiples of the poll interval.
 
-    def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions) -> None:
+    At a poll it takes the rows written before it; one written at that very instant waits for the next.
+    """
+
+    def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions, writer: str) -> None:
         assert options.outbox is not None
         self.log = site.ledger.log(name, link.effects, is_transit=True)
         effects = tuple(site.effects[number].name for number in link.effects)
         site.wiring.add(Node(name, "outbox", effects, options.outbox))
-        site.wiring.connect(Edge(API, name, "insert"))
+        site.wiring.connect(Edge(writer, name, "insert"))
         link.comes_from(name)
         self._site = site
         self._link = link
@@ -300,14 +323,15 @@ class _Relay:
             self._added.succeed()
 
     def _run(self) -> Process:
-        site, rows = self._site, self._rows
+        site, rows, written = self._site, self._rows, self.log.accepted
         attempt = 0
         while True:
             if not rows:
                 self._is_parked = True
                 yield self._added.rearm()
             yield site.at(self._next_poll(site.now))
-            while rows:
+            polled = site.now
+            while rows and written[rows[0]] < polled:
                 message = self.log.message_of(rows[0])
                 accepted = yield from self._link.send(message, attempt, self._timeout)
                 if not accepted:  # the row stays and is tried again at the next poll

@@ -38,7 +38,11 @@ def advice(
             if backlog > 0 and windows and math.isfinite(backlog):
                 length = windows[-1][1] - windows[-1][0]
                 rows += _recovery(load, toll.fault, backlog, windows[-1][1], recovery_time or length)
-                rows += _scaling(load, toll.fault, backlog, acceptable_latency or length)
+                rows += _scaling(load, f"after {toll.fault}", backlog, acceptable_latency or length)
+    waiting = scenario.workload.backlog
+    for load in loads:
+        if waiting and acceptable_latency is not None:
+            rows += _scaling(load, "at the start", waiting * load.portion, acceptable_latency)
     return rows
 
 
@@ -110,12 +114,11 @@ def _as_assigned(load: Load, needed: float, one: float) -> float:
     return math.nan
 
 
-def _scaling(load: Load, fault: str, backlog: float, latency: float) -> list[Forecast]:
+def _scaling(load: Load, why: str, backlog: float, latency: float) -> list[Forecast]:
     """Backlog per instance, the target of a queue-based autoscaler."""
     if latency <= 0 or _one(load) <= 0:
         return []
     acceptable = recovery.acceptable_backlog(latency, _one(load))
-    why = f"after {fault}"
     return [
         _told(load, "acceptable_latency", latency, "", why),
         _told(load, "acceptable_backlog_per_consumer", acceptable, "L / E[S]", why),

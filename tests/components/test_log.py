@@ -52,6 +52,29 @@ def test_a_crash_repeats_exactly_the_uncommitted_records():
     assert told.first_applied() == [1, 2, 3, 6.5, 7.5, 8.5]
 
 
+@pytest.mark.parametrize(
+    ("in_hand", "commits"),
+    [
+        ("lose", [[10, 0, 1]]),  # 3 s + 2 s + 5 s
+        ("finish", [[3, 0, 1], [10, 0, 2]]),
+        ("resume", [[5, 0, 1], [10, 0, 2]]),
+    ],
+)
+def test_a_member_that_starts_again_counts_its_commit_interval_from_then(in_hand, commits):
+    """Away from 3 s to 5 s, every 5 s a commit: a new process counts from 5 s, a suspended one goes on."""
+    fault = {"kind": "down", "target": "consumers", "at": "3s", "duration": "2s", "in_hand": in_hand}
+    times = [0, *([6] if in_hand != "lose" else [])]
+    told = run(
+        "stream",
+        times,
+        stream=1,
+        effects={"db": "1s"},
+        consumers={"commit_interval": "5s"},
+        faults={"away": fault},
+    )
+    assert told.holder("db_stream").commits.tolist() == commits
+
+
 def test_a_member_that_stops_in_good_order_commits_and_repeats_nothing():
     """It finishes the record in hand, commits, and goes on where it stopped."""
     told = run("stream", [0] * 4, stream=1, faults={"stop": {**DOWN, "at": "1.5s", "duration": "3s"}})

@@ -74,6 +74,33 @@ def test_a_refused_row_of_the_outbox_waits_for_the_next_tick_whatever_the_poll_i
     assert len(set(calls)) == len(calls)
 
 
+@pytest.mark.parametrize("kind", ["dual_brokers", "stream", "pubsub", "sns_sqs"])
+def test_with_an_outbox_a_completed_task_is_reported_through_it(kind):
+    """Two tasks without work: the second waits for the poll after the one that delivered the first."""
+    chain = {"db": "0s", "index": {"service": "0s", "after": "db"}}
+    told = run(kind, [0, 0.5, 1.5], effects=chain, producer={"outbox": {"poll": "1s"}})
+    assert told.first_applied("db") == [1, 1, 2]
+    assert told.first_applied("index") == [2, 2, 3]
+    assert told.holder("index_outbox").accepted.tolist() == [1, 1, 2]
+    assert told.replies() == ["0 ok", "0.5 ok", "1.5 ok"]
+
+
+def test_a_report_in_the_outbox_survives_a_broker_that_refuses():
+    """The row waits until the broker is back; the second task is late and not lost."""
+    chain = {"db": "0s", "index": {"service": "0s", "after": "db"}}
+    refusal = {"no": {"kind": "reject", "target": "index.broker", "at": "0s", "duration": "5s"}}
+    told = run("dual_brokers", effects=chain, producer={"outbox": {"poll": "1s"}}, faults=refusal)
+    assert told.first_applied("db") == [1]
+    assert told.first_applied("index") == [5]
+    assert told.message_outcomes() == ["complete"]
+
+
+def test_a_row_written_at_the_instant_of_a_poll_waits_for_the_next():
+    """However busy the relay is just then: at 1 s it has a row from before and one of that instant."""
+    told = run("single_broker", [0, 0.5, 1.0], effects={"db": "0s"}, producer={"outbox": {"poll": "1s"}})
+    assert told.first_applied() == [1, 1, 2]
+
+
 def test_an_attempt_without_an_answer_times_out():
     """A delay of 3 s and a timeout of 1 s: the first attempt arrives unheard, the second is heard."""
     producer = {"timeout": "1s", "retry_for": "5s", "retry_delay": "1s"}

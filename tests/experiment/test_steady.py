@@ -124,6 +124,7 @@ def test_messages_that_never_end_do_not_shift_the_cut() -> None:
         TEXT.split("  two:", maxsplit=1)[0]
         .replace("replications: 6", "replications: 1")
         .replace("exponential}}", "exponential}, poison: 30%}")
+        .replace("{kind: single_broker}", "{kind: single_broker, queue: {max_receives: 1}}")
     )
     record = run_replication(scenario.model_copy(update={"warmup": 0.0}), "one", 0)
     latency = record.pairs[0].first_applied - record.published
@@ -135,8 +136,8 @@ def test_messages_that_never_end_do_not_shift_the_cut() -> None:
 
 
 def test_what_never_settles_is_inconclusive_and_named() -> None:
-    """Ten messages a second against a worker that can do eight: the latency grows to the end of the run."""
-    text = TEXT.replace("8/s, backlog: 80", "10/s").replace("mean: 0.1s", "mean: 0.125s")
+    """A worker that can do little more than comes in works off its first backlog to the end of the run."""
+    text = TEXT.replace("backlog: 80", "backlog: 400").replace("mean: 0.1s", "mean: 0.121s")
     text = text.replace("  one:", "  ample: {kind: single_broker, consumers: 9}\n  one:")
     text += (
         "expect: [one.latency_mean < 1s, ample.latency_mean < 1s, ample.latency_mean < one.latency_mean]\n"
@@ -147,6 +148,18 @@ def test_what_never_settles_is_inconclusive_and_named() -> None:
     assert verdicts == ["INCONCLUSIVE", "PASS", "INCONCLUSIVE"]
     assert "no steady state" in results.manifest["verdicts"][0]["architectures"][0]["why"]
     assert any(note.startswith("one: no steady state") for note in results.notes())
+
+
+def test_what_grows_for_ever_is_refused(tmp_path: Path) -> None:
+    """Ten messages a second against a worker that can do eight: no steady state, said with its growth."""
+    path = tmp_path / "busy.yaml"
+    path.write_text(TEXT.replace("8/s, backlog: 80", "10/s").replace("mean: 0.1s", "mean: 0.125s"))
+    with pytest.raises(sim.ScenarioError) as caught:
+        sim.run(path)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.column) == (str(path), 3, 8)
+    assert "10/s arrive, at most 8/s can be done, so the backlog grows by 2/s" in problem.message
+    assert "retention removes messages after 20 days" in problem.message
 
 
 def test_auto_is_what_a_steady_state_study_has_unless_told() -> None:

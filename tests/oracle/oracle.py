@@ -267,6 +267,9 @@ class Source:
     def stopped(self):
         """A worker ended gracefully, with nothing in hand."""
 
+    def restarted(self):
+        """A worker begins anew, as a process that was started."""
+
     def forgotten(self):
         """All workers stopped in one fault and forgot what they knew; so does what they share."""
 
@@ -281,6 +284,7 @@ class Worker:
         self.timer = None  # the event that ends what it does now
         self.paused = None  # (seconds left, what comes then) of suspended work
         self.finishing = False
+        self.restarts = False  # whether it is away as a process that ended, not as one that was suspended
         self.stops = run.stops(effects, index)
         self.idle_since = None  # a number which grows with time
         self.busy_since = None  # likewise, of the attempt or pause that goes on
@@ -397,6 +401,7 @@ class Worker:
         """A fault begins; in good order a worker stops after the message in hand."""
         self.idle_since = None
         in_hand = "lose" if window.kind == "crash" else window.in_hand
+        self.restarts = in_hand != "resume"
         if in_hand == "lose":
             self.run.clock.cancel(self.timer)
             jobs = list(self.hand)
@@ -427,6 +432,8 @@ class Worker:
         if self.down() or self.timer is not None:
             return
         self.finishing = False
+        if self.restarts:
+            self.source.restarted()
         if self.paused is not None:
             paused, self.paused = self.paused, None
             self.wait(*paused)
@@ -864,6 +871,10 @@ class Member(Source):
     def stopped(self):
         """A graceful end: what is done is committed."""
         self.commit()
+
+    def restarted(self):
+        """The commit interval counts from the start of the process."""
+        self.last_commit = self.run.clock.now
 
 
 class Endpoint:

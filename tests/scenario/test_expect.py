@@ -283,7 +283,7 @@ def test_what_is_written_is_what_is_read(metric: str, op: str, number: float, sp
     """Any number with the metric's unit comes back as it was written."""
     from sim.scenario.expect import _parse
 
-    unit = {"s": "s", "1/s": "/s", "messages": "", "pairs": "", "1": "%"}[METRICS[metric].unit]
+    unit = {"s": "s", "1/s": "/s", "messages": "", "pairs": "", "lookups": "", "1": "%"}[METRICS[metric].unit]
     shown = min(number, 100.0) if unit == "%" else number
     found = _parse(f"a.part.{metric}{space}{op}{space}{shown:f}{unit}", ["a"])
     assert (found.left, found.op) == (Subject("a", "part", metric), op)
