@@ -107,15 +107,24 @@ class Producer:
         for link in writes:
             if options.outbox:
                 name = f"{site.effects[link.effects[0]].name}_outbox" if len(writes) > 1 else "outbox"
-                self._relays.append(_Relay(site, name, link, options, API))
+                site.wiring.add(
+                    Node(
+                        name,
+                        "outbox",
+                        tuple(site.effects[each].name for each in link.effects),
+                        options.outbox,
+                    )
+                )
+                site.wiring.connect(Edge(API, name, "insert"))
+                link.comes_from(name)
+                self._relays.append(_Relay(site, name, link, options))
             else:
                 link.comes_from(API)
         for link, workers in reports:
+            link.comes_from(workers, reports=True)
             if options.outbox:
                 name = f"{site.effects[link.effects[0]].name}_outbox"
-                self._reporting[link] = _Relay(site, name, link, options, workers)
-            else:
-                link.comes_from(workers, reports=True)
+                self._reporting[link] = _Relay(site, name, link, options)
         self._arrived = False
         self._is_simple = not site.is_careful and (
             self._api.is_quiet
@@ -298,13 +307,9 @@ class _Relay:
     At a poll it takes the rows written before it; one written at that very instant waits for the next.
     """
 
-    def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions, writer: str) -> None:
+    def __init__(self, site: Site, name: str, link: Link, options: ProducerOptions) -> None:
         assert options.outbox is not None
         self.log = site.ledger.log(name, link.effects, is_transit=True)
-        effects = tuple(site.effects[number].name for number in link.effects)
-        site.wiring.add(Node(name, "outbox", effects, options.outbox))
-        site.wiring.connect(Edge(writer, name, "insert"))
-        link.comes_from(name)
         self._site = site
         self._link = link
         self._poll = options.outbox.poll
