@@ -26,9 +26,7 @@ bench: $(DEV)                ## messages per CPU second, beside bare SimPy timeo
 	$(BIN)/python tests/benchmarks/bench.py
 
 gallery: $(RUN)              ## the pictures that the README shows
-	$(BIN)/sim run scenarios/four_approaches.yaml --out results/four_approaches
-	mkdir -p results/gallery/four_approaches
-	cp results/four_approaches/*.png results/four_approaches/summary.csv results/gallery/four_approaches/
+	$(BIN)/python -m sim.report.gallery
 
 schema: $(RUN)               ## the JSON Schema that editors use
 	$(BIN)/sim schema > scenarios/schema.json

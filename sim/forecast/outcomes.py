@@ -90,6 +90,8 @@ def _of_fault(architecture: str, each: Toll) -> list[Forecast]:
         rows.append(told("backlog_at_restore", backlog, "λD", "fluid"))
     if not math.isnan(each.drain):
         why = "" if math.isfinite(each.drain) else "no worker is left over to catch up"
+        if any(len(load.shares) > 1 and load.plan.count > 1 for load, _ in each.floods.values()):
+            why = why or f"{NOT_COUNTED}: by chance one member has more to catch up with than the others"
         rows.append(told("drain_time", each.drain, each.formula, "fluid", why))
     if each.ages:
         rows.append(told("age_max", max(each.ages.values()), "D", "fluid"))

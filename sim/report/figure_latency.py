@@ -126,10 +126,24 @@ def _percent(share: float, _: object) -> str:
 
 
 def _sentence(values: Values, effects: list[str]) -> str:
-    """Slowest against fastest for the effect where they differ most; survivors are not called fast."""
+    """What can be said of the tail: of the slowest 1 %, or of more where few messages tell no such thing."""
+    for metric, share in (
+        ("latency_p99", "slowest 1%"),
+        ("latency_p95", "slowest 5%"),
+        ("latency_p50", "slower half"),
+    ):
+        found = _apart(values, effects, metric, share)
+        if found:
+            return max(found)[1]
+    applied = any(values.mean(name, "applied", effect) > 0 for name in values.names for effect in effects)
+    return "Too few messages to tell a tail" if applied else "No effect was ever applied"
+
+
+def _apart(values: Values, effects: list[str], metric: str, share: str) -> list[tuple[float, str]]:
+    """Slowest against fastest for each effect, with how far they differ; survivors are not called fast."""
     found: list[tuple[float, str]] = []
     for effect in effects:
-        tails = {name: values.mean(name, "latency_p99", effect) for name in values.names}
+        tails = {name: values.mean(name, metric, effect) for name in values.names}
         known = {name: tail for name, tail in tails.items() if tail > 0}
         whole = {
             name: tail
@@ -142,8 +156,8 @@ def _sentence(values: Values, effects: list[str]) -> str:
             max(known, key=lambda name: known[name]),
             min(whole or known, key=(whole or known).__getitem__),
         )
-        text = f"The slowest 1% of {effect} take {numbers.duration(known[worst])} or more"
+        text = f"The {share} of {effect} take {numbers.duration(known[worst])} or more"
         ends = f"{text} in {worst}, {numbers.duration(known[best])} in {best}"
         is_same = numbers.duration(known[worst]) == numbers.duration(known[best])
         found.append((known[worst] / known[best], f"{text} in every architecture" if is_same else ends))
-    return max(found)[1] if found else "No effect was ever applied"
+    return found

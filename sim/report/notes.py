@@ -149,13 +149,13 @@ def _pairing(data: StudyData) -> str:
     rows = table[(table["metric"] == "latency_mean") & (table["scope"] == "")]
     columns = (rows["architecture"], rows["variance_ratio"], rows["correlation"])
     told = [
-        f"{name} ×{ratio:.1f} (r {correlation:.2f})"
+        f"{name} {ratio:.1f} (r {correlation:.2f})"
         for name, ratio, correlation in zip(*columns, strict=True)
         if not math.isnan(ratio)
     ]
     if not told:
         return ""
-    return f"Same storm: variance of the difference in mean latency divided by {', '.join(told)}."
+    return f"Variance ratio of the paired difference in mean latency, 1 is no gain: {', '.join(told)}."
 
 
 def _is_random(data: StudyData) -> bool:

@@ -23,7 +23,8 @@ def theory_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     wrong = [row for row in compared if not row["agrees"]]
     good = [row for row in compared if row["agrees"] and row["metric"] not in _NOT_WORTH_A_LINE]
     good = [row for row in good if row["expected"] and numbers.value(row["metric"], row["simulated"]) != "0"]
-    good.sort(key=lambda row: _rank(row["metric"]))
+    good.sort(key=lambda row: (_rank(row["metric"]), row["scope"] != ""))
+    good = _once(good)
     shown = [*wrong, *good[: max(0, _MOST - len(wrong))]]
     lines = [_line(row) for row in shown]
     if compared:
@@ -39,6 +40,14 @@ def theory_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
         told = "" if set(where) == every else f" ({', '.join(where)})"
         lines.append(f"no closed form for latency: {why}{told}")
     return lines
+
+
+def _once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of rows that say the same number of the same metric under several scopes, the first."""
+    found: dict[tuple[str, str, float], dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row["architecture"], row["metric"], row["simulated"]), row)
+    return list(found.values())
 
 
 def _rank(metric: str) -> int:
