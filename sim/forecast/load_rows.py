@@ -6,7 +6,7 @@ import math
 
 from sim.analysis import partitions, queueing
 from sim.forecast.closed_form import LEFT_OUT, Forecast, Kind, unit_of
-from sim.forecast.loads import Load, faults_of
+from sim.forecast.loads import Load, after_of, faults_of
 from sim.forecast.stability import instability
 from sim.forecast.waiting import refused_share, steady
 from sim.forecast.work import work_of
@@ -55,6 +55,8 @@ def measured_loads(scenario: Scenario, loads: list[Load]) -> list[Forecast]:
     architecture = loads[0].plan.architecture
     rows = [_utilization(scenario, load) for load in loads]
     if any(faults_of(scenario, load.plan) for load in loads):
+        return rows
+    if any(load.is_lossy and load.offered.changes for load in loads):  # what is refused is not known
         return rows
     done = 1.0
     for load in loads:
@@ -147,7 +149,10 @@ def _measured(
     scenario: Scenario, load: Load, scope: str, quantity: str, value: float, formula: str
 ) -> Forecast:
     """A long-run average that the run also has, exact unless something changes it over time."""
-    faults, kind, why = faults_of(scenario, load.plan), "exact", ""
+    follows = after_of(scenario, load.plan) is not None
+    faults = scenario.faults if follows else faults_of(scenario, load.plan)
+    kind: Kind = "exact"
+    why = ""
     if faults:
         kind, why = "approximation", f"{LEFT_OUT} ({', '.join(faults)})"
     elif load.offered.changes or scenario.workload.backlog:

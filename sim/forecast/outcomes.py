@@ -44,6 +44,8 @@ def outcome_forecasts(scenario: Scenario, loads: list[Load]) -> list[Forecast]:
         for metric in _SHOWN_AT_ZERO:
             counts.setdefault((metric, ""), 0.0)
     why = _left_out(tolls, is_known=is_known)
+    if tolls and any(effect.after for effect in scenario.effects.values()):
+        why = f"{NOT_COUNTED}: what should follow an effect that failed"
     kind = _kind(tolls, is_known=is_known)
     for (metric, scope), count in counts.items():
         how = formula.get((metric, scope), "")
@@ -90,12 +92,21 @@ def _of_fault(architecture: str, each: Toll) -> list[Forecast]:
         rows.append(told("backlog_at_restore", backlog, "λD", "fluid"))
     if not math.isnan(each.drain):
         why = "" if math.isfinite(each.drain) else "no worker is left over to catch up"
-        if any(len(load.shares) > 1 and load.plan.count > 1 for load, _ in each.floods.values()):
-            why = why or f"{NOT_COUNTED}: by chance one member has more to catch up with than the others"
+        why = why or _by_chance(each)
         rows.append(told("drain_time", each.drain, each.formula, "fluid", why))
     if each.ages:
-        rows.append(told("age_max", max(each.ages.values()), "D", "fluid"))
+        rows.append(told("age_max", max(each.ages.values()), "D", "fluid", _by_chance(each)))
     return rows
+
+
+def _by_chance(each: Toll) -> str:
+    """What a fluid over several partitions leaves out."""
+    is_shared = any(len(load.shares) > 1 for load, _ in each.floods.values())
+    return (
+        f"{NOT_COUNTED}: by chance one partition has more to catch up with than the others"
+        if is_shared
+        else ""
+    )
 
 
 def _levels(architecture: str, tolls: list[Toll]) -> list[Forecast]:
@@ -117,8 +128,9 @@ def _levels(architecture: str, tolls: list[Toll]) -> list[Forecast]:
     if not all(each.ages for each in tolls):
         return rows
     formula, kind = ("D + poll", _BOUND) if others else ("D", _FLUID)
+    left_out = next((told for told in map(_by_chance, tolls) if told), "")
     return rows + [
-        Forecast(architecture, scope, "age_max", age, "s", "fluid", formula, kind)
+        Forecast(architecture, scope, "age_max", age, "s", "fluid", formula, kind, left_out)
         for scope, age in ages.items()
     ]
 

@@ -247,17 +247,20 @@ def _floods(found: Toll, scenario: Scenario, fault: Fault, windows: Windows, hit
     if any(math.isinf(end) for _, end in windows):
         return
     drains: list[float] = []
+    longest = max(end - start for start, end in windows)
     for load in hit:
+        if _stands_still(fault) and longest > load.plan.retention:  # what is removed need not be drained
+            _expired(found, load, windows)
+            drains.append(math.nan)
+            continue
         floods = _floods_of(load, fault, windows, scenario.horizon)
         top = [max(each.backlogs) for each in floods]
         backlog = min(math.fsum(top), load.plan.room)
         found.floods[load.plan.holder] = load, backlog
         drains += [each.drain for each in floods]
-        _expired(found, load, fault, windows)
-        longest = max(end - start for start, end in windows)
-        if _stands_still(fault) and longest < load.plan.retention:
+        if _stands_still(fault):
             found.ages |= dict.fromkeys(load.plan.effects, longest)
-    found.drain = max(drains)
+    found.drain = math.nan if any(map(math.isnan, drains)) else max(drains)
     if found.ages:
         found.ages[""] = max(found.ages.values())
     found.formula, found.told = "λD / (μ − λ)", True
@@ -300,11 +303,9 @@ def _stands_still(fault: Fault) -> bool:
     return isinstance(fault, Reject) or (isinstance(fault, Down) and fault.count is None)
 
 
-def _expired(found: Toll, load: Load, fault: Fault, windows: Windows) -> None:
+def _expired(found: Toll, load: Load, windows: Windows) -> None:
     """What retention removes before anybody is back."""
     kept = load.plan.retention
-    if not _stands_still(fault) or all(end - start <= kept for start, end in windows):
-        return
     gone = sum(load.offered.counted(start, max(start, end - kept)) for start, end in windows) * load.portion
     found.counts |= {("expired", effect): gone for effect in load.plan.effects}
     found.counts["expired", ""] = max(gone, found.counts.get(("expired", ""), 0.0))
