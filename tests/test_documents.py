@@ -93,10 +93,13 @@ def _refresh(path: Path) -> None:
 
 def _told(cell: nbformat.NotebookNode) -> list[str]:
     """What the outputs of a cell say: printed text, values, and the words of tables; not the pictures."""
-    told: list[str] = []
+    printed = "".join(output.get("text", "") for output in cell.get("outputs", []))  # in however many pieces
+    told: list[str] = [printed]
     for output in cell.get("outputs", []):
+        if output.output_type == "stream":
+            continue
         data = output.get("data", {})
-        told += [output.get("text", ""), data.get("text/plain", ""), data.get("text/markdown", "")]
+        told += [data.get("text/plain", ""), data.get("text/markdown", "")]
         table = re.sub(r"<style.*?</style>", "", data.get("text/html", ""), flags=re.DOTALL)
         told.append(" ".join(re.sub(r"<[^>]*>", " ", table).split()))
     return told
