@@ -93,7 +93,7 @@ def rendered(scenario):
 @pytest.mark.parametrize("scenario", scenarios())
 def test_nothing_is_written_over_anything_else(scenario):
     """No two texts overlap, none leaves the figure, and what stands in a box stays inside it."""
-    axes, figure, renderer = rendered(scenario)
+    _axes, figure, renderer = rendered(scenario)
     written = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     written = [text for text in written if text.axes is None or text.axes.axison or text in text.axes.texts]
     extents = [(text.get_text(), text.get_window_extent(renderer).shrunk(0.99, 0.95)) for text in written]
