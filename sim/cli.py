@@ -98,15 +98,16 @@ def run(  # noqa: PLR0913 - one argument per option
                 run_all(files, out or Path("results"), jobs=jobs, options=numbers, keep=keep), screen
             )
             manifests = [each.manifest for each in ended if each.manifest]
+            refused = [(str(each.path), each.told) for each in ended if each.told]
             code = worst_code([each.code for each in ended])
         else:
             results, folder = _run_one(files[0], out, numbers, jobs, keep)
             with _bad_input():
                 show(results, screen, wanted)
             screen.print(f"files and pictures in {folder}", highlight=False)
-            manifests, code = [results.manifest], exit_code(results.manifest)
+            manifests, refused, code = [results.manifest], [], exit_code(results.manifest)
         if junit is not None:
-            write_junit(manifests, junit)
+            write_junit(manifests, junit, refused)
         raise typer.Exit(code)
 
 

@@ -202,6 +202,9 @@ def _metrics() -> dict[str, Metric]:
 METRICS: dict[str, Metric] = _metrics()
 """Every metric of ``summary.csv`` by name, in the order in which a table shows them."""
 
+STATUS_METRICS = ("known_mean", "status_polls")
+"""What only callers know who ask for the status of their jobs."""
+
 SUMMARY_COLUMNS = ("architecture", "metric", "scope", "unit", "mean", "ci_low", "ci_high", "replications")
 COMPARISON_COLUMNS = (
     "baseline",

@@ -236,3 +236,50 @@ def test_a_comparison_says_against_what(tmp_path: Path) -> None:
     ran = run(tmp_path, text("dual_brokers.latency_mean <= sns_sqs.latency_mean * 100"))
     line = next(line for line in ran.output.splitlines() if line.startswith("PASS"))
     assert " against " in line
+
+
+def test_a_fault_that_ends_within_the_warm_up_proves_nothing_of_the_messages(tmp_path: Path) -> None:
+    """It fires, but no message counts that met it: INCONCLUSIVE, and not a promise kept."""
+    ran = run(tmp_path, text(KEPT, at="5s", more="warmup: 60s"))
+    assert (ran.code, ran.verdicts) == (98, ["INCONCLUSIVE"])
+    assert "outage: over before the warm-up ends" in " ".join(ran.output.split())
+    counted = run(tmp_path, text(KEPT, at="50s", more="warmup: 55s"))
+    assert (counted.code, counted.verdicts) == (0, ["PASS"])
+
+
+def test_a_fault_that_comes_seldom_is_told(tmp_path: Path) -> None:
+    """In how many replications it hit anything, where that is not all of them."""
+    scenario = text(KEPT, replications="6").replace("at: 30s, duration: 10s", "mean_up: 3m, mean_down: 5s")
+    ran = run(tmp_path, scenario)
+    fired = json.loads((ran.folder / "manifest.json").read_text())["faults"][0]["fired"]
+    assert 0 < fired["sns_sqs"] < 6
+    told = f"outage hit something in some replications only: {fired['dual_brokers']} of 6 in dual_brokers"
+    assert told in " ".join(ran.output.split())
+
+
+def test_of_several_files_a_broken_one_is_an_error_for_junit(tmp_path: Path) -> None:
+    """The others run, the shell gets 2, and a CI system that reads only JUnit sees it as well."""
+    good, bad, junit = tmp_path / "good.yaml", tmp_path / "bad.yaml", tmp_path / "junit.xml"
+    good.write_text(text(KEPT))
+    bad.write_text(text("all.partal == 0").replace("name: promises", "name: other"))
+    words = ["run", str(bad), str(good), "--out", str(tmp_path / "out"), "--junit", str(junit)]
+    done = CliRunner().invoke(app, [*words, "--jobs", "1"])
+    assert done.exit_code == 2
+    assert "1 of 2 PASS" in done.output
+    passed, refused = ET.parse(junit).getroot()  # noqa: S314 - it is our own file
+    assert (passed.get("name"), passed.get("errors")) == ("promises", "0")
+    assert (refused.get("name"), refused.get("errors")) == (str(bad), "1")
+    assert "no metric is called 'partal'" in (refused[0][0].get("message") or "")
+
+
+def test_scenarios_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    """The second is refused at its name; the first is run and keeps its folder."""
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(text(KEPT))
+    two.write_text(text(BROKEN))
+    done = CliRunner().invoke(app, ["run", str(one), str(two), "--out", str(tmp_path / "out"), "--jobs", "1"])
+    assert done.exit_code == 2
+    flat = " ".join(done.output.split())
+    assert "two.yaml:1:7: 'promises' would overwrite the results of" in flat
+    found = json.loads((tmp_path / "out" / "promises" / "manifest.json").read_text())["verdicts"]
+    assert [each["expectation"] for each in found] == [KEPT]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sim.analysis.inference import interval, no_event_bound
-from sim.vocabulary import METRICS, Expectation, Subject, Verdict
+from sim.vocabulary import METRICS, Clock, Expectation, Subject, Verdict
 
 Key = tuple[str, str, str]
 """Architecture, metric and scope."""
@@ -42,7 +42,7 @@ _OUTCOMES = [
     "dropped",
     "lost",
 ]
-"""Counts that do not depend on the partition to which a drawn key leads."""
+"""Counts that do not depend on the partition to which a drawn key leads, as long as nothing expires there."""
 _KNOWN_WHEN_CUT_OFF = ("throughput", "utilization", "backlog_mean", "offered", "pending")
 """What a run that is cut off after its horizon tells as well as one that ends."""
 
@@ -57,6 +57,9 @@ class Evidence:
         unfired: faults that hit nothing in any of them.
         random_parts: why replications differ; empty where all of them are the same.
         keys_matter: whether drawn keys decide where messages wait.
+        keys_drawn: whether keys are drawn at all, which decides what overtakes a message of its key.
+        can_expire: whether a message that waits can be removed by retention before the run is cut off.
+        uncounted: scheduled faults that are over before the warm-up ends.
         imprecise: the metrics and scopes that a study ended by its cap does not know precisely enough.
         unsettled: why there is no steady state to speak of; empty where there is, or none is asked for.
     """
@@ -66,6 +69,9 @@ class Evidence:
     unfired: tuple[str, ...] = ()
     random_parts: tuple[str, ...] = ()
     keys_matter: bool = False
+    keys_drawn: bool = False
+    can_expire: bool = False
+    uncounted: tuple[str, ...] = ()
     imprecise: tuple[tuple[str, str], ...] = ()
     unsettled: str = ""
 
@@ -208,13 +214,22 @@ def _doubt(subjects: Sequence[tuple[Subject, Evidence]], op: str, is_broken: boo
             return known.unsettled
         if known.censored and subject.metric not in _KNOWN_WHEN_CUT_OFF:
             return f"{known.censored} of {known.replications} replications were cut off"
-        keys_decide = known.keys_matter and subject.metric not in _OUTCOMES
-        if known.replications == 1 and (known.random_parts or keys_decide) and not is_broken:
+        if known.uncounted and METRICS[subject.metric].clock is Clock.PER_MESSAGE:
+            return f"{' and '.join(known.uncounted)}: over before the warm-up ends, before messages count"
+        is_random = known.random_parts or _keys_decide(subject.metric, known)
+        if known.replications == 1 and is_random and not is_broken:
             reason = known.random_parts[0] if known.random_parts else "keys are drawn"
             return f"one replication of a random run: {reason}"
         if op not in _OF_EACH and (subject.metric, subject.scope) in known.imprecise:
             return "the study reached max_replications before the precision"
     return ""
+
+
+def _keys_decide(metric: str, known: Evidence) -> bool:
+    """Whether other keys could have given another value."""
+    if metric == "order_violations":
+        return known.keys_drawn
+    return known.keys_matter and (metric not in _OUTCOMES or known.can_expire)
 
 
 def _numbers(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis.verdict import Evidence, Key, judge
-from sim.scenario.chance import keys_matter, random_parts
+from sim.scenario.chance import can_expire, keys_are_drawn, keys_matter, random_parts
 from sim.scenario.model import Scenario
 
 
@@ -60,6 +60,9 @@ def _evidence(scenario: Scenario, name: str, manifest: Mapping[str, Any]) -> Evi
         unfired=_unfired(scenario, name, manifest),
         random_parts=random_parts(scenario, name),
         keys_matter=keys_matter(scenario, name),
+        keys_drawn=keys_are_drawn(scenario),
+        can_expire=can_expire(scenario, name),
+        uncounted=_uncounted(scenario, name, manifest),
         imprecise=tuple(
             (metric, scope) for other, metric, scope in manifest["precision"]["missing"] if other == name
         ),
@@ -81,3 +84,14 @@ def _unfired(scenario: Scenario, name: str, manifest: Mapping[str, Any]) -> tupl
         if not fired.get(name) and (has_part or not any(fired.values())):
             found.append(fault)
     return tuple(found)
+
+
+def _uncounted(scenario: Scenario, name: str, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scheduled faults of an architecture that end within the warm-up, before any message counts."""
+    return tuple(
+        fault["name"]
+        for fault in manifest["faults"]
+        if fault["scheduled"]
+        and fault["applies"].get(name) is not None
+        and all(end is not None and end <= scenario.counted_from for _, end in fault["windows"])
+    )

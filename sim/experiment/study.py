@@ -32,6 +32,7 @@ from sim.experiment.replication import run_replication
 from sim.experiment.steady import Apply, refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
+from sim.vocabulary import STATUS_METRICS
 
 _WORTH_PROCESSES = 300_000
 """Pairs (message, effect) of a study above which starting further processes pays (about 1 s each)."""
@@ -223,6 +224,6 @@ def _samples(scenario: Scenario, runs: list[Run]) -> pd.DataFrame:
         (run.architecture, run.replication, metric, scope, value)
         for run in runs
         for (metric, scope), value in run.metrics.items()
-        if asks or metric not in ("known_mean", "status_polls")
+        if asks or metric not in STATUS_METRICS
     ]
     return pd.DataFrame(rows, columns=["architecture", "replication", "metric", "scope", "value"])

@@ -13,6 +13,7 @@ from typing import Any
 from sim.report.promises import exit_code, keeps_every_promise, verdict_lines
 from sim.report.run import run
 from sim.scenario.load import load
+from sim.scenario.model import Scenario
 from sim.vocabulary import ExitCode, Problem, ScenarioError, Verdict
 
 
@@ -84,13 +85,33 @@ def run_all(
     """
     from joblib import Parallel, delayed  # noqa: PLC0415 - heavy, and only needed here
 
+    loaded = _loaded(files, options)
     parallel: Any = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(files)), return_as="generator")
-    yield from parallel(delayed(_run_one)(path, folder, options, keep) for path in files)
+    yield from parallel(
+        delayed(_run_one)(path, scenario, folder, keep) for path, scenario in zip(files, loaded, strict=True)
+    )
 
 
-def _run_one(path: Path, folder: Path, options: dict[str, Any], keep: str) -> Ended:
+def _loaded(files: Sequence[Path], options: dict[str, Any]) -> list[Scenario | ScenarioError]:
+    """Each scenario, or why it cannot be run; two of them cannot leave their files in the same folder."""
+    found: list[Scenario | ScenarioError] = []
+    owners: dict[str, Path] = {}
+    for path in files:
+        try:
+            scenario = load(path, **options)
+        except ScenarioError as error:
+            found.append(error)
+            continue
+        owner = owners.setdefault(scenario.slug, path)
+        taken = f"{scenario.name!r} would overwrite the results of {owner}: give it another name"
+        found.append(scenario if owner is path else ScenarioError([scenario.problem("name", taken)]))
+    return found
+
+
+def _run_one(path: Path, scenario: Scenario | ScenarioError, folder: Path, keep: str) -> Ended:
     try:
-        scenario = load(path, **options)
+        if isinstance(scenario, ScenarioError):
+            raise scenario
         results = run(scenario, jobs=1, keep=keep)
         results.save(folder / scenario.slug)
     except ScenarioError as error:

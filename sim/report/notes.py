@@ -80,6 +80,12 @@ def _unfaulted(data: StudyData) -> list[str]:
         if missed:
             where = "" if len(missed) == len(applies) else f" in {', '.join(missed)}"
             found.append(f"{fault['name']} never fired{where}: it hit nothing in any replication.")
+        total = data.manifest.get("replications", 1)
+        seldom = [
+            f"{fired[name]} of {total} in {name}" for name in names(data) if 0 < fired.get(name, 0) < total
+        ]
+        if seldom:
+            found.append(f"{fault['name']} hit something in some replications only: {', '.join(seldom)}.")
     return found
 
 

@@ -23,9 +23,20 @@ def random_parts(scenario: Scenario, architecture: str) -> tuple[str, ...]:
 
 def keys_matter(scenario: Scenario, architecture: str) -> bool:
     """Whether drawn keys decide where a message waits."""
-    keys, design = scenario.workload.keys, scenario.architectures[architecture]
-    is_drawn = keys.distribution != "constant" and keys.count > 1
-    return is_drawn and isinstance(design, Stream) and design.stream.partitions > 1
+    design = scenario.architectures[architecture]
+    return keys_are_drawn(scenario) and isinstance(design, Stream) and design.stream.partitions > 1
+
+
+def keys_are_drawn(scenario: Scenario) -> bool:
+    """Whether chance decides which messages bear the same key."""
+    keys = scenario.workload.keys
+    return keys.distribution != "constant" and keys.count > 1
+
+
+def can_expire(scenario: Scenario, architecture: str) -> bool:
+    """Whether a record of a stream can become too old before the run is cut off."""
+    design = scenario.architectures[architecture]
+    return isinstance(design, Stream) and design.stream.retention < scenario.limit
 
 
 def _reasons(scenario: Scenario, architecture: str) -> Iterator[str]:

@@ -168,6 +168,12 @@ def _study(tree: Branch, scenario: Scenario, default: Mark) -> Iterator[Problem]
         yield place(tree, ("precision", "max_replications"), default)[1].problem(
             f"max_replications must not be below replications, {scenario.replications}"
         )
+    stages = scenario.workload.arrivals.stages or ()
+    rates = {rate for stage in stages for rate in (stage.rate, stage.ramp_to) if rate is not None}
+    if scenario.study == "steady_state" and len(rates) > 1:
+        yield place(tree, ("workload", "arrivals", "stages"), default)[0].problem(
+            "arrivals whose rate changes have no steady state: use study: incident, or one rate"
+        )
     for name, fault in scenario.faults.items():
         if scenario.study == "steady_state" and fault.at is not None and fault.every is None:
             yield place(tree, ("faults", name, "at"), default)[0].problem(

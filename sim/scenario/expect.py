@@ -16,7 +16,7 @@ from sim.engine.quantities import parse_count, parse_duration, parse_rate, parse
 from sim.scenario.parts import Parts
 from sim.scenario.problems import among, meant
 from sim.scenario.tree import Mark, Row
-from sim.vocabulary import METRICS, Expectation, Problem, Scope, Subject
+from sim.vocabulary import METRICS, STATUS_METRICS, Expectation, Problem, Scope, Subject
 
 EVERY = "all"
 """In place of an architecture: each of them."""
@@ -69,6 +69,8 @@ def check_expectations(
     places: Sequence[Mark],
     parts: Mapping[str, Parts],
     last_fault: str | None,
+    *,
+    asks_status: bool,
 ) -> tuple[list[Expectation], list[Problem]]:
     """Judge the names of expectations by what the architectures are made of.
 
@@ -77,6 +79,7 @@ def check_expectations(
         places: where each of them stands.
         parts: of every architecture, by its name.
         last_fault: the scheduled fault that starts last, which ``drain_time`` without a name is about.
+        asks_status: whether callers ask for the status of their jobs.
 
     Returns:
         The expectations with that fault's name filled in, and what is wrong.
@@ -92,6 +95,11 @@ def check_expectations(
             if subject.metric == "drain_time" and not subject.scope and last_fault is not None:
                 subject = Subject(subject.architecture, last_fault, subject.metric)  # noqa: PLW2901
             told = _told(subject, parts)
+            if subject.metric in STATUS_METRICS and not asks_status:
+                told = (
+                    f"no caller asks for a status, so there is no {subject.metric}: "
+                    "write workload: {client: {poll_status: 2s}}"
+                )
             if told:
                 problems.append(_at(mark, offset).problem(told))
             subjects.append(subject)

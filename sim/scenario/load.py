@@ -145,7 +145,8 @@ def _finish(
         scenario.remember_copies(copies)
     if scenario is not None and promises and not problems:
         parts = {name: parts_of(scenario, name) for name in scenario.architectures}
-        promises, wrong = check_expectations(promises, places, parts, scenario.last_fault)
+        asks = scenario.workload.client.poll_status is not None
+        promises, wrong = check_expectations(promises, places, parts, scenario.last_fault, asks_status=asks)
         problems += wrong
         scenario = scenario.model_copy(update={"expect": tuple(promises)})
     if problems or scenario is None:

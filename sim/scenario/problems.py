@@ -15,7 +15,12 @@ from sim.vocabulary import Problem
 
 _DESIGN_PATH = 4
 """Parts of pydantic's path to a block of an architecture: architectures, name, kind, block."""
-_LIMITS = {"greater_than": "above", "greater_than_equal": "at least", "less_than_equal": "at most"}
+_LIMITS = {
+    "greater_than": "above",
+    "greater_than_equal": "at least",
+    "less_than": "below",
+    "less_than_equal": "at most",
+}
 
 
 def meant(word: str, known: Sequence[str]) -> str:

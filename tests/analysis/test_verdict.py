@@ -213,6 +213,7 @@ REASONS = [
     (Evidence(20, unsettled="no steady state was seen"), "no steady state was seen"),
     (Evidence(1, random_parts=("arrivals are random",)), "one replication of a random run"),
     (Evidence(1, keys_matter=True), "keys are drawn"),
+    (Evidence(20, uncounted=("deploy",)), "deploy: over before the warm-up ends"),
     (Evidence(20, imprecise=(("latency_mean", ""),)), "max_replications before the precision"),
 ]
 
@@ -370,3 +371,26 @@ def test_pass_and_fail_agree_with_scipy(values: list[float], bound: float) -> No
     assume(abs(low - bound) > edge and abs(high - bound) > edge)
     answer = "PASS" if high < bound else "FAIL" if low > bound else "INCONCLUSIVE"
     assert verdict_of("<", bound, values)[0] == answer
+
+
+@pytest.mark.parametrize(
+    ("metric", "evidence", "verdict"),
+    [
+        ("order_violations", Evidence(1, keys_drawn=True), "INCONCLUSIVE"),
+        ("order_violations", Evidence(1), "PASS"),
+        ("complete", Evidence(1, keys_drawn=True, keys_matter=True), "PASS"),
+        ("complete", Evidence(1, keys_drawn=True, keys_matter=True, can_expire=True), "INCONCLUSIVE"),
+        ("complete", Evidence(1, keys_drawn=True, can_expire=True), "PASS"),
+    ],
+)
+def test_one_replication_with_drawn_keys_tells_only_what_keys_do_not_decide(
+    metric: str, evidence: Evidence, verdict: str
+) -> None:
+    """Keys decide what is overtaken, in any architecture, and what expires in a hot partition."""
+    assert verdict_of("<", 7.0, [6.0], evidence, metric)[0] == verdict
+
+
+@pytest.mark.parametrize("metric", ["age_max", "drain_time", "throughput"])
+def test_maxima_and_drains_see_what_happened_in_the_warm_up(metric: str) -> None:
+    """A fault within the warm-up meets no message that counts, but time does not forget it."""
+    assert verdict_of("<", 7.0, [6.0] * 20, Evidence(20, uncounted=("deploy",)), metric)[0] == "PASS"

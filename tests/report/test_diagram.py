@@ -80,15 +80,20 @@ def facts(scenario, architecture, node):
     return node_words(built.nodes[node], built, scenario).facts
 
 
-@pytest.mark.parametrize("scenario", scenarios())
-def test_nothing_is_written_over_anything_else(scenario):
-    """No two texts overlap, none leaves the figure, and what stands in a box stays inside it."""
+def rendered(scenario):
+    """The axes, the figure and a renderer that knows how wide its texts are."""
     axes = sim.draw(scenario)
     figure = axes[0].get_figure()
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(200)
     canvas.draw()
-    renderer = canvas.get_renderer()
+    return axes, figure, canvas.get_renderer()
+
+
+@pytest.mark.parametrize("scenario", scenarios())
+def test_nothing_is_written_over_anything_else(scenario):
+    """No two texts overlap, none leaves the figure, and what stands in a box stays inside it."""
+    _axes, figure, renderer = rendered(scenario)
     written = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
     written = [text for text in written if text.axes is None or text.axes.axison or text in text.axes.texts]
     extents = [(text.get_text(), text.get_window_extent(renderer).shrunk(0.99, 0.95)) for text in written]
@@ -127,12 +132,7 @@ def test_boxes_hold_their_text_and_keep_apart(scenario):
 @pytest.mark.parametrize("scenario", scenarios())
 def test_text_fits_its_box(scenario):
     """The widest line of each box is narrower than the box, as the renderer draws it."""
-    axes = sim.draw(scenario)
-    figure = axes[0].get_figure()
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(200)
-    canvas.draw()
-    renderer = canvas.get_renderer()
+    axes, _, renderer = rendered(scenario)
     panels, _ = lay_out(scenario, {name: wiring(scenario, name) for name in scenario.architectures})
     for panel, ax in zip(panels, axes, strict=True):
         back = ax.transData.inverted()
