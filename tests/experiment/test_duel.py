@@ -35,7 +35,10 @@ def check(results: sim.Results, folder: Path) -> None:
     assert told["correlation"] == pytest.approx(wide["twelve"].corr(wide["ten"]))
     assert told["difference"] == pytest.approx(apart.mean())
     assert told["variance_ratio"] > 5
-    assert any(note.startswith("Same storm: ") and f"×{ratio:.1f}" in note for note in notes(results.data))
+    told_so = [
+        note for note in notes(results.data) if note.startswith("Variance ratio of the paired difference")
+    ]
+    assert any(f"twelve {ratio:.1f} (r " in note for note in told_so)
 
 
 def test_a_shared_outage_divides_the_variance(tmp_path: Path) -> None:
