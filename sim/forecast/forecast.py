@@ -119,7 +119,7 @@ def _bound_of(scenario: Scenario, metric: str) -> float | None:
     """The tightest upper bound that the scenario's expectations put on a metric, s."""
     bounds = [
         float(each.bound)
-        for each in getattr(scenario, "expect", ())
+        for each in scenario.expect
         if each.left.metric == metric and each.op in ("<", "<=") and each.bound is not None
     ]
     return min(bounds, default=None)
