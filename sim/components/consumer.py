@@ -19,7 +19,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage, first_outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
-from sim.engine.environment import Alarm, Process
+from sim.engine.environment import MOST_WORKERS, Alarm, Process, work_rank
 from sim.engine.quantities import UNLIMITED, Block, Count, Duration, DurationOrNone
 from sim.engine.record import PoolUse
 from sim.vocabulary import Role
@@ -28,7 +28,7 @@ from sim.vocabulary import Role
 class PoolOptions(Block):
     """A pool of workers."""
 
-    count: Annotated[Count, Field(ge=1)] = 1
+    count: Annotated[Count, Field(ge=1, le=MOST_WORKERS)] = 1
     """Workers in the pool."""
     speeds: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] | None = None
     """Speed of each worker, 1 is normal; repeated in turn when there are more workers."""
@@ -143,6 +143,8 @@ class Pool(Generic[Item]):
         outages = site.faults.outages(its_effects, options.count, is_api=is_api)
         if isinstance(options, StreamConsumers) and options.starts:
             outages = [[Outage(0.0, options.starts, "finish"), *each] for each in outages]
+        self.is_anonymous = not (len(set(speeds)) > 1 or any(outages) or self._crashes)
+        self._rank = work_rank(_forerunners(site, effects))
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
@@ -198,12 +200,13 @@ class Pool(Generic[Item]):
         """The life of a worker: receive, do the effects in order, report; for ever."""
         site, source, batch, hop = self._site, self._source, self._batch, self._hop
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self._idempotent, site.window
+        rank = self._rank
         now = site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
                 worker.is_away = True
-                yield site.at(outage.end)
+                yield site.at(outage.end, rank + 1 + worker.index)
                 worker.is_away = False
                 now = site.now
                 continue
@@ -235,7 +238,7 @@ class Pool(Generic[Item]):
                     ):
                         if end > now:  # what _perform does, where nothing can interfere
                             worker.busy_from = now
-                            yield Alarm(site, end)
+                            yield Alarm(site, end, rank)
                             if now >= low and end <= high:
                                 self.busy += end - now
                             else:
@@ -324,13 +327,13 @@ class Pool(Generic[Item]):
             if is_busy and outage.start > start:
                 self._count_busy(start, outage.start)
             if outage.in_hand == "lose":
-                yield site.at(outage.start)
+                yield site.at(outage.start, self._rank)
                 return True
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
         worker.busy_from = start if is_busy else UNLIMITED
-        yield site.at(end)
+        yield site.at(end, self._rank)
         if is_busy:
             self._count_busy(start, end)
         return False
@@ -360,3 +363,13 @@ class Pool(Generic[Item]):
                 self._source.rouse(worker)
             elif worker.is_away and outage.in_hand == "lose":
                 self._source.stopped(worker, outage)
+
+
+def _forerunners(site: Site, effects: list[Effect]) -> int:
+    """How many effects must be complete, one after the other, before a pool gets a message."""
+    after = site.ledger.after
+    own = {effect.number for effect in effects}
+    count, number = 0, after[effects[0].number]
+    while number >= 0 and number not in own:
+        count, number = count + 1, after[number]
+    return count

@@ -21,6 +21,7 @@ from sim.components.consumer import QueueConsumers
 from sim.components.queue import Queue, QueueOptions, Receipt
 from sim.components.site import Site
 from sim.components.worker import Worker
+from sim.engine.environment import VISIBLE_AGAIN
 from sim.engine.quantities import UNLIMITED
 
 LONGEST_HIDDEN = 12 * 3600.0
@@ -101,7 +102,7 @@ class HeartbeatQueue(Queue):
         hold = self._holds[receipt[0]]
         end = self._last_beat(hold) + self._timeout
         if end > self._site.now:
-            self._site.call_at(end, lambda: self._look_again(receipt))
+            self._site.call_at(end, lambda: self._look_again(receipt), VISIBLE_AGAIN)
         else:
             super()._visibility_ends(receipt)
 

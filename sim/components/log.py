@@ -30,7 +30,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage, ends_of, names
 from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
-from sim.engine.environment import Process
+from sim.engine.environment import BROKER_BACK, Process
 from sim.engine.quantities import Block, Count, DurationOrUnlimited
 from sim.vocabulary import Outcome, Role
 
@@ -89,7 +89,7 @@ class Log:
 
     def _resume_after_pauses(self) -> Process:
         for end in ends_of(self.pauses):
-            yield self._site.at(end)
+            yield self._site.at(end, BROKER_BACK)
             for group in self.groups:
                 for partition in range(self.partitions):
                     group.appended(partition, end)

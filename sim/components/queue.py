@@ -25,7 +25,14 @@ from sim.components.site import Site
 from sim.components.timelines import ends_of, names
 from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
-from sim.engine.environment import DelayLine, Process
+from sim.engine.environment import (
+    BROKER_BACK,
+    GIVEN_BACK,
+    RETENTION,
+    VISIBLE_AGAIN,
+    DelayLine,
+    Process,
+)
 from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
 from sim.vocabulary import Outcome, Role
 
@@ -94,16 +101,18 @@ class Queue(Source[Receipt]):
         self._visible: deque[int] = deque()
         self._held = 0
         self._in_flight = DelayLine(
-            site, options.visibility_timeout, self._visibility_ends, self._is_in_flight
+            site, options.visibility_timeout, self._visibility_ends, self._is_in_flight, rank=VISIBLE_AGAIN
         )
         self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
         self._nacked: DelayLine | None = None
         if self._on_error == "nack" and consumers.retry_delay:
-            self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends)
+            self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends, rank=GIVEN_BACK)
         self._expiring: DelayLine | None = None
         self._retention = options.retention
         if options.retention < site.limit:
-            self._expiring = DelayLine(site, options.retention, self._retention_ends, self._is_held)
+            self._expiring = DelayLine(
+                site, options.retention, self._retention_ends, self._is_held, rank=RETENTION
+            )
         self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
         self._pauses = site.faults.pauses(its_effects)
         if self._pauses:
@@ -288,7 +297,7 @@ class Queue(Source[Receipt]):
     def _resume_after_pauses(self) -> Process:
         """Hand out what has become visible while the broker was down."""
         for end in ends_of(self._pauses):
-            yield self._site.at(end)
+            yield self._site.at(end, BROKER_BACK)
             while self.waiting and self._visible and not self._is_paused():
                 copy = self._visible.popleft()
                 if self._state[copy] == _VISIBLE:

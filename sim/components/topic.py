@@ -23,7 +23,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Source, Worker
-from sim.engine.environment import DelayLine
+from sim.engine.environment import PUSH_AGAIN, DelayLine
 from sim.engine.quantities import UNLIMITED, Block, Count, CountOrUnlimited, Duration
 from sim.vocabulary import Outcome, Role
 
@@ -95,7 +95,7 @@ class Subscription:
         self._give_up = give_up
         self._failures: dict[int, int] = {}
         self._on_the_way = DelayLine(site, hop, self._arrive) if hop else None
-        self._resting = DelayLine(site, options.retry_delay, self.push)
+        self._resting = DelayLine(site, options.retry_delay, self.push, rank=PUSH_AGAIN)
         self._pauses = site.faults.pauses(effects)
         self.faults = names(site.faults.conditions(Role.BROKER, effects, Down))
 

@@ -1,6 +1,12 @@
 """Simulated time: a SimPy environment with absolute times and processes that begin at once.
 
 ``timeout(t - now)`` can land one unit in the last place short of ``t``; :meth:`Environment.at` does not.
+
+What falls on the same instant happens in the order of its rank, and within a rank in the order in which it
+was scheduled: brokers come back, workers end what they do (those of a later effect before those of the effect
+it waits for), workers come back in the order of their numbers, messages arrive, failed pushes are repeated,
+messages become visible again, retention ends. So what is finished at an instant counts as finished for all
+else that happens then.
 """
 
 from __future__ import annotations
@@ -11,21 +17,36 @@ from heapq import heappop, heappush
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL, PENDING, URGENT, Event
+from simpy.events import NORMAL, PENDING, Event
 
 Process = Generator[Event, Any, None]
 """A SimPy process of this project: yields events, returns nothing."""
 
+_BEFORE_ALL = -1 << 62
+BROKER_BACK = -1 << 61
+MOST_WORKERS = 1 << 20
+"""Of a pool: so many ranks follow that of its work, one for the return of each worker."""
+ARRIVAL = NORMAL
+PUSH_AGAIN = 2
+VISIBLE_AGAIN = 1 << 30
+GIVEN_BACK = VISIBLE_AGAIN + 1
+RETENTION = VISIBLE_AGAIN + 2
+
+
+def work_rank(forerunners: int) -> int:
+    """The rank of the ends of a pool's work, whose effects wait for so many others, one after the other."""
+    return -(forerunners + 1) * 2 * MOST_WORKERS
+
 
 class Alarm(Event):
-    """An event at an absolute time, not earlier than now."""
+    """An event at an absolute time, not earlier than now; its rank orders it within that instant."""
 
     _ok = True
     _value = None
 
-    def __init__(self, env: Environment, time: float) -> None:
+    def __init__(self, env: Environment, time: float, rank: int = ARRIVAL) -> None:
         self.callbacks = []
-        heappush(env._queue, (time, NORMAL, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        heappush(env._queue, (time, rank, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 class Signal(Event):
@@ -50,7 +71,7 @@ class Environment(simpy.Environment):
         """
         queue = self._queue
         end = Event(self)
-        heappush(queue, (time, URGENT, next(self._eid), end))
+        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))
         while True:
             self._now, _, _, event = heappop(queue)
             if event is end:
@@ -73,18 +94,18 @@ class Environment(simpy.Environment):
         self._now = time
         return True
 
-    def at(self, time: float) -> Alarm:
+    def at(self, time: float, rank: int = ARRIVAL) -> Alarm:
         """An event at an absolute time, not earlier than now."""
-        return Alarm(self, time)
+        return Alarm(self, time, rank)
 
-    def call_at(self, time: float, function: Callable[[], None]) -> None:
+    def call_at(self, time: float, function: Callable[[], None], rank: int = ARRIVAL) -> None:
         """Call a function at a time."""
 
         def call(event: Event) -> None:
             del event
             function()
 
-        self.at(time).callbacks.append(call)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
+        self.at(time, rank).callbacks.append(call)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
 
     def wake(self, event: Event, value: Any = None) -> None:
         """Trigger an event and run what waits for it right now, not in its turn at this instant.
@@ -127,6 +148,7 @@ class DelayLine:
         delay: seconds.
         release: called with each thing when its time has come.
         is_wanted: asked beforehand; what is no longer wanted is forgotten without waking anybody.
+        rank: of the coming out, among what falls on the same instant.
 
     Attributes:
         line: (due, thing) of all that is on its way.
@@ -139,8 +161,11 @@ class DelayLine:
         delay: float,
         release: Callable[[Any], None],
         is_wanted: Callable[[Any], bool] | None = None,
+        *,
+        rank: int = ARRIVAL,
     ) -> None:
         self._env = env
+        self._rank = rank
         self.delay = delay
         self._release = release
         self._is_wanted = is_wanted
@@ -171,6 +196,6 @@ class DelayLine:
                 continue
             due = line[0][0]
             if due > self._env.now:
-                yield self._env.at(due)
+                yield self._env.at(due, self._rank)
                 continue
             self._release(line.popleft()[1])
