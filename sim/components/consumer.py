@@ -16,7 +16,7 @@ from simpy.events import Event
 from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
-from sim.components.timelines import Outage, first_outage, names
+from sim.components.timelines import Outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
 from sim.engine.environment import MOST_WORKERS, Alarm, Process, work_rank
@@ -82,6 +82,9 @@ class PushConsumers(ConsumerOptions):
     """After a failed attempt: tell the topic, which retries; drop the message; or try again in place."""
 
 
+TICKS = 2.0**36
+"""Of a second: busy time is counted in whole ticks, so that sums do not depend on the order of adding up."""
+
 Work = Literal["done", "failed", "crashed"]
 """How work on one copy ended."""
 DONE: Work = "done"
@@ -119,7 +122,7 @@ class Pool(Generic[Item]):
     ) -> None:
         self.name = name
         self.effects = effects
-        self.busy = 0.0
+        self.busy_ticks = 0
         self._site = site
         self._source = source
         self._hop = hop
@@ -149,12 +152,17 @@ class Pool(Generic[Item]):
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
         self._is_plain = not (any(self._slow.values()) or self._crashes or site.is_careful)
+        self._enter(options, its_effects, is_api=is_api)
+        site.pools.append(self)
+        site.starting.append((self, self._start))
+
+    def _start(self) -> None:
+        """Send the workers to work."""
+        site = self._site
         for worker in self.workers:
             site.process(self._work(worker))
             if worker.outages:
                 site.process(self._watch(worker))
-        self._enter(options, its_effects, is_api=is_api)
-        site.pools.append(self)
         site.unfinished.append(self.is_working)
         site.closing.append(self._count_unfinished)
 
@@ -184,13 +192,15 @@ class Pool(Generic[Item]):
     def use(self) -> PoolUse:
         """How busy the pool was."""
         effects = tuple(effect.name for effect in self.effects)
-        return PoolUse(name=self.name, effects=effects, workers=len(self.workers), busy=self.busy)
+        return PoolUse(
+            name=self.name, effects=effects, workers=len(self.workers), busy=self.busy_ticks / TICKS
+        )
 
     def _count_unfinished(self) -> None:
         """Of work that the end of the run cuts off, what was done until then counts as busy."""
         for worker in self.workers:
             if not (worker.is_parked or worker.is_away):
-                self._count_busy(worker.busy_from, self._site.now)
+                self.count_busy(worker.busy_from, self._site.now)
 
     def is_working(self) -> bool:
         """Whether a worker holds a message."""
@@ -240,9 +250,9 @@ class Pool(Generic[Item]):
                             worker.busy_from = now
                             yield Alarm(site, end, rank)
                             if now >= low and end <= high:
-                                self.busy += end - now
+                                self.busy_ticks += int((end - now) * TICKS)
                             else:
-                                self._count_busy(now, end)
+                                self.count_busy(now, end)
                             now = end
                         if attempt is not FAILS and not (idempotent and effect.applications[message]):
                             effect.apply(message, now, number > 0 or source.is_late(item))
@@ -314,36 +324,24 @@ class Pool(Generic[Item]):
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
-        site = self._site
-        start = site.now  # of the work, or of what is left of it
-        end = start + duration
-        outages = worker.outages if end > worker.undisturbed_until else []
-        for index in range(max(first_outage(outages, start), worker.passed), len(outages)):
-            outage = outages[index]
-            if end <= outage.start:
-                break
-            if outage.in_hand == "finish":
-                continue
-            if is_busy and outage.start > start:
-                self._count_busy(start, outage.start)
-            if outage.in_hand == "lose":
-                yield site.at(outage.start, self._rank)
-                return True
-            left = end - max(outage.start, start)
-            start = max(outage.end, start)
-            end = start + left
-        worker.busy_from = start if is_busy else UNLIMITED
-        yield site.at(end, self._rank)
+        end, is_lost, stretches = worker.spend(self._site.now, duration)
+        last = None if is_lost or not is_busy else stretches.pop()
         if is_busy:
-            self._count_busy(start, end)
-        return False
+            for start, until in stretches:
+                self.count_busy(start, until)
+        worker.busy_from = UNLIMITED if last is None else last[0]
+        yield self._site.at(end, self._rank)
+        if last is not None:
+            self.count_busy(*last)
+        return is_lost
 
-    def _count_busy(self, start: float, end: float) -> None:
+    def count_busy(self, start: float, end: float) -> None:
+        """A worker was at it from one time to another: what lies in the window counts."""
         low, high = self._site.window
         start = max(start, low)
         end = min(end, high)
         if start < end:
-            self.busy += end - start
+            self.busy_ticks += int((end - start) * TICKS)
 
     def _crash_during(self, effect: Effect, message: int, attempt: int) -> tuple[float, float] | None:
         """The share of the attempt after which its worker crashes, and how long it is away then."""

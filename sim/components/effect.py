@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from sim.components.faults import Delay, Loss, Reject, Slow
@@ -50,6 +52,9 @@ FAILS = "fails"
 SEEMS_TO_FAIL = "seems to fail"
 """The effect happens, but the reply is lost and the worker takes it for a failure."""
 
+_Service = Callable[[int, int], float]
+_FirstServices = Callable[[int, int], NDArray[Any]]
+
 Attempt = Literal["succeeds", "fails", "seems to fail"]
 """How an attempt ends."""
 
@@ -76,7 +81,7 @@ class Effect:
         self._site = site
         self._first_applied = site.ledger.first_applied[number]
         self._late = site.ledger.late[number]
-        self._service = self._service_time(site, options)
+        self._service, self._first_services = self._service_time(site, options)
         self._failure = options.failure
         self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
         self._poison = options.poison
@@ -92,18 +97,27 @@ class Effect:
         self._rejects += conditions
         self._can_fail = self._can_fail or bool(conditions)
 
+    @property
+    def conditions(self) -> list[Condition]:
+        """Everything that can hit its attempts."""
+        return [*self._rejects, *self._others]
+
     def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
-        """Start an attempt: how long it takes at normal speed, s, how it ends, and its number from 0."""
-        attempt = self.attempts[message]
-        self.attempts[message] = attempt + 1
+        """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
+        number = self.attempts[message]
+        self.attempts[message] = number + 1
         if not self._can_fail:
-            return self._service(message, attempt), SUCCEEDS, attempt
+            return self._service(message, number), SUCCEEDS, number
+        return *self.attempt(message, number, now), number
+
+    def attempt(self, message: int, number: int, now: float) -> tuple[float, Attempt]:
+        """An attempt, counted from 0, that starts now: how long it takes at normal speed, and how it ends."""
         for condition in self._rejects:
-            if condition.hits(message, attempt, now):
-                return 0.0, FAILS, attempt
-        duration, outcome = self._service(message, attempt), SUCCEEDS
+            if condition.hits(message, number, now):
+                return 0.0, FAILS
+        duration, outcome = self._service(message, number), SUCCEEDS
         for condition in self._others:
-            if condition.hits(message, attempt, now):
+            if condition.hits(message, number, now):
                 fault = condition.fault
                 if isinstance(fault, Slow):
                     duration *= fault.factor
@@ -111,11 +125,30 @@ class Effect:
                     duration += fault.by
                 elif isinstance(fault, Loss) and outcome is not FAILS:
                     outcome = FAILS if fault.leg == "request" else SEEMS_TO_FAIL
-        if (self._fails is not None and self._fails.value(message, attempt) < self._failure) or (
+        if (self._fails is not None and self._fails.value(message, number) < self._failure) or (
             self._poisons is not None and self._poisons.value(message) < self._poison
         ):
             outcome = FAILS
-        return duration, outcome, attempt
+        return duration, outcome
+
+    def first_attempts(self, low: int, high: int) -> NDArray[Any]:
+        """How long the first attempts of the messages from low up to high take, s, at normal speed.
+
+        Infinity where one may end in anything but success, and where it takes no time. What depends on when
+        the attempt starts is left out: faults that have a time.
+        """
+        times = np.array(self._first_services(low, high))
+        bad = times <= 0
+        if self._fails is not None:
+            bad |= self._fails.first(low, high) < self._failure
+        if self._poisons is not None:
+            bad |= self._poisons.first(low, high) < self._poison
+        for condition in self.conditions:
+            if condition.windows is None:
+                hit = condition.may_hit(low, high)
+                bad |= True if hit is None else hit
+        times[bad] = np.inf
+        return times
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
@@ -127,23 +160,33 @@ class Effect:
         for tell in self.on_applied:
             tell(message)
 
-    def _service_time(self, site: Site, options: EffectOptions) -> Callable[[int, int], float]:
+    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices]:
+        """Service times: of a message at an attempt, and of the first attempts of a range of messages."""
         service = options.service
         if isinstance(service, TraceColumn):
-            times = (site.messages.trace[service.trace_column] * service.times).tolist()
-            normal: Callable[[int, int], float] = lambda message, attempt: times[message]  # noqa: ARG005, E731
+            column = site.messages.trace[service.trace_column] * service.times
+            times = column.tolist()
+            normal: _Service = lambda message, attempt: times[message]  # noqa: ARG005, E731
+            firsts: _FirstServices = lambda low, high: column[low:high]  # noqa: E731
         elif isinstance(service, Constant):
             value = service.value
             normal = lambda message, attempt: value  # noqa: ARG005, E731
+            firsts = lambda low, high: np.full(high - low, value)  # noqa: E731
         else:
-            normal = site.streams.attached(service.sample, "service", self.name).value
+            drawn = site.streams.attached(service.sample, "service", self.name)
+            normal, firsts = drawn.value, drawn.first
         if options.long is None:
-            return normal
-        share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name).value
+            return normal, firsts
+        share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
         assert not isinstance(options.long.service, TraceColumn)
-        longer = site.streams.attached(options.long.service.sample, "long service", self.name).value
+        longer = site.streams.attached(options.long.service.sample, "long service", self.name)
 
         def either(message: int, attempt: int) -> float:
-            return longer(message, attempt) if chosen(message) < share else normal(message, attempt)
+            return (
+                longer.value(message, attempt) if chosen.value(message) < share else normal(message, attempt)
+            )
 
-        return either
+        def first_of_either(low: int, high: int) -> NDArray[Any]:
+            return np.where(chosen.first(low, high) < share, longer.first(low, high), firsts(low, high))
+
+        return either, first_of_either

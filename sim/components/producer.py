@@ -131,7 +131,7 @@ class Producer:
             and not (options.outbox or options.linger or options.write_gap)
             and all(link.is_instant for link in writes)
         )
-        site.process(self._serve_all())
+        site.starting.append((self, lambda: site.process(self._serve_all())))
         site.unfinished.append(lambda: not self._arrived or bool(self._open or self._reports))
         site.underway.append(self._underway)
 

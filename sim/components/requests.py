@@ -49,7 +49,7 @@ class Requests(Source[int]):
         self.pool = Pool(site, "consumers", effects, self, handlers, hop=hop, is_api=True)
         if not self._api.is_quiet:
             self.pool.die_between_effects(lambda message: self._api.dies_after(message, len(effects)))
-        site.process(self._serve_all())
+        site.starting.append((self, lambda: site.process(self._serve_all())))
         site.unfinished.append(lambda: not self._has_all or self._held > 0)
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[int] | None:

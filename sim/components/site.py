@@ -58,6 +58,7 @@ class Site(Environment):
         self.ledger = Ledger(names, after, messages.published)
         self.effects = [Effect(self, number, name, effects[name]) for number, name in enumerate(names)]
         self.pools: list[Pool[Any]] = []
+        self.starting: list[tuple[object, Callable[[], None]]] = []
         self.unfinished: list[Callable[[], bool]] = []
         self.underway: list[Callable[[], list[tuple[int, int]]]] = []
         self.closing: list[Callable[[], None]] = []
@@ -85,6 +86,8 @@ class Site(Environment):
         Looks in growing steps whether all is settled; what happens between the last event that matters and
         that look changes nothing in the ledger.
         """
+        for _, start in self.starting:
+            start()
         time, step = horizon, max(horizon / 50, 1e-3)
         while True:
             time = min(time, self.limit)

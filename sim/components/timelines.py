@@ -10,8 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
 from sim.engine.quantities import UNLIMITED
@@ -36,6 +38,13 @@ class Windows:
         """The end of the stretch in which the time lies; the time itself outside of all."""
         found = bisect_right(self.starts, time) - 1
         return max(self.ends[found], time) if found >= 0 else time
+
+    def quiet_until(self, time: float) -> float:
+        """When the next of them starts; minus infinity while one is on."""
+        found = bisect_right(self.starts, time) - 1
+        if found >= 0 and time < self.ends[found]:
+            return -UNLIMITED
+        return self.starts[found + 1] if found + 1 < len(self.starts) else UNLIMITED
 
     def has_start_in(self, after: float, until: float) -> bool:
         """Whether one of them starts in (after, until]."""
@@ -84,6 +93,10 @@ class Condition:
             return False
         self.has_hit = True
         return True
+
+    def may_hit(self, low: int, high: int) -> NDArray[Any] | None:
+        """Which first attempts it would hit within its time, for messages from low to high; None: all."""
+        return None if self._draws is None else self._draws.first(low, high) < self._probability
 
     def is_on(self, now: float) -> bool:
         """Whether it is active at a time at which somebody is there to be hit."""

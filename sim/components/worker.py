@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from sim.components.site import Site
-from sim.components.timelines import Outage
+from sim.components.timelines import Outage, first_outage
 from sim.components.wiring import Flow
 from sim.engine.environment import Environment, Signal
 from sim.engine.quantities import UNLIMITED
@@ -78,6 +78,31 @@ class Worker:
         if found is None:
             self.undisturbed_until = following
         return found
+
+    def spend(self, start: float, duration: float) -> tuple[float, bool, list[tuple[float, float]]]:
+        """How a stretch of work or of waiting goes that takes so long without its outages.
+
+        Returns:
+            When it ends, whether in a crash, and the stretches (from, to) in which the worker is at it.
+        """
+        end = start + duration
+        stretches: list[tuple[float, float]] = []
+        outages = self.outages if end > self.undisturbed_until else []
+        for index in range(max(first_outage(outages, start), self.passed), len(outages)):
+            outage = outages[index]
+            if end <= outage.start:
+                break
+            if outage.in_hand == "finish":
+                continue
+            if outage.start > start:
+                stretches.append((start, outage.start))
+            if outage.in_hand == "lose":
+                return outage.start, True, stretches
+            left = end - max(outage.start, start)
+            start = max(outage.end, start)
+            end = start + left
+        stretches.append((start, end))
+        return end, False, stretches
 
     def crash(self, now: float, restart: float) -> None:
         """Be away from now on for so long."""

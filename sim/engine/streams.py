@@ -78,15 +78,24 @@ class AttachedDraws:
         shift = max(13 - attempt, 0)
         return self._block(message >> shift, attempt)[message & ((1 << shift) - 1)]
 
+    def first(self, low: int, high: int) -> NDArray[Any]:
+        """The values of the first attempts of the messages from low up to, not including, high."""
+        first, last = low >> 13, (high - 1) >> 13
+        blocks = [self._drawn(block, 0) for block in range(first, last + 1)]
+        return np.concatenate(blocks or [np.empty(0)])[low - first * BLOCK :][: high - low]
+
     def _block(self, block: int, attempt: int) -> list[float]:
         values = self._blocks.get((block, attempt))
         if values is None:
             if len(self._blocks) >= _KEPT_BLOCKS:  # a block can always be made again
                 del self._blocks[next(iter(self._blocks))]
-            rng = self._streams.generator(self._purpose, *self._entity, attempt, block)
-            values = self._sample(rng, BLOCK >> min(attempt, 13)).tolist()
+            values = self._drawn(block, attempt).tolist()
             self._blocks[block, attempt] = values
         return values
+
+    def _drawn(self, block: int, attempt: int) -> NDArray[Any]:
+        rng = self._streams.generator(self._purpose, *self._entity, attempt, block)
+        return self._sample(rng, BLOCK >> min(attempt, 13))
 
 
 def uniform(rng: np.random.Generator, count: int) -> NDArray[Any]:
