@@ -49,10 +49,7 @@ def start_producer(
         for follower in site.followers(effect)
         if follower in completions
     ]
-    workers = {effect: pool.name for pool in site.pools for effect in pool.effects}
-    producer = Producer(site, options, writes, [(link, workers[effect]) for effect, link in reports])
-    for effect, link in reports:
-        effect.on_applied.append(lambda message, link=link: producer.publish_completion(link, message))
+    Producer(site, options, writes, reports)
 
 
 def start_fan_out(

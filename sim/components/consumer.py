@@ -105,6 +105,12 @@ class Pool(Generic[Item]):
         batch: messages taken at once.
         retries_in_place: whether a failed attempt is repeated by the same worker.
         is_api: whether the workers are the API server's own request handlers.
+
+    Attributes:
+        slow: for each effect what makes its attempts last longer.
+        crashes: (effect, what makes the worker crash during an attempt at it).
+        is_anonymous: whether it does not matter which of the workers does what.
+        busy_ticks: time spent on effects inside the window, see :data:`TICKS`.
     """
 
     def __init__(
@@ -123,19 +129,20 @@ class Pool(Generic[Item]):
         self.name = name
         self.effects = effects
         self.busy_ticks = 0
-        self._site = site
-        self._source = source
-        self._hop = hop
-        self._batch = batch
-        self._retries_in_place = retries_in_place
-        self._retry_delay = options.retry_delay if isinstance(options, ConsumerOptions) else 0.0
-        self._idempotent = isinstance(options, ConsumerOptions) and options.idempotent
+        self.is_cut_off = False
+        self.site = site
+        self.source = source
+        self.hop = hop
+        self.batch = batch
+        self.retries_in_place = retries_in_place
+        self.retry_delay = options.retry_delay if isinstance(options, ConsumerOptions) else 0.0
+        self.idempotent = isinstance(options, ConsumerOptions) and options.idempotent
         its_effects = tuple(effect.name for effect in effects)
-        self._slow = {
+        self.slow = {
             effect: site.faults.conditions(Role.CONSUMERS, (effect.name,) if is_api else its_effects, Slow)
             for effect in effects
         }
-        self._crashes = [
+        self.crashes = [
             (effect, condition)
             for effect in effects
             for condition in site.faults.conditions(Role.CONSUMERS, (effect.name,), Crash)
@@ -146,19 +153,20 @@ class Pool(Generic[Item]):
         outages = site.faults.outages(its_effects, options.count, is_api=is_api)
         if isinstance(options, StreamConsumers) and options.starts:
             outages = [[Outage(0.0, options.starts, "finish"), *each] for each in outages]
-        self.is_anonymous = not (len(set(speeds)) > 1 or any(outages) or self._crashes)
+        self.is_anonymous = not (len(set(speeds)) > 1 or any(outages) or self.crashes)
         self._rank = work_rank(_forerunners(site, effects))
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
-        self._is_plain = not (any(self._slow.values()) or self._crashes or site.is_careful)
+        self.is_plain = not (any(self.slow.values()) or self.crashes or site.is_careful)
         self._enter(options, its_effects, is_api=is_api)
         site.pools.append(self)
         site.starting.append((self, self._start))
 
     def _start(self) -> None:
         """Send the workers to work."""
-        site = self._site
+        site = self.site
+        site.at_work.append(self)
         for worker in self.workers:
             site.process(self._work(worker))
             if worker.outages:
@@ -168,9 +176,9 @@ class Pool(Generic[Item]):
 
     def _enter(self, options: PoolOptions, effects: tuple[str, ...], *, is_api: bool) -> None:
         """Say where the workers take messages and what they do with them."""
-        site, source = self._site, self._source
+        site, source = self.site, self.source
         away = site.faults.of_pool(effects, options.count, is_api=is_api)
-        slowed = names(condition for conditions in self._slow.values() for condition in conditions)
+        slowed = names(condition for conditions in self.slow.values() for condition in conditions)
         node = Node(self.name, "api" if is_api else "pool", effects, options, (*away, *slowed))
         site.wiring.add(node)
         site.wiring.connect(Edge(source.node, self.name, source.flow, shares=source.shares))
@@ -182,11 +190,11 @@ class Pool(Generic[Item]):
     def die_between_effects(self, after: Callable[[int], int]) -> None:
         """The handler of a message dies after so many effects (0: never)."""
         self._api_dies = after
-        self._is_plain = False
+        self.is_plain = False
 
     def is_down(self) -> bool:
         """Whether every worker is away now."""
-        now = self._site.now
+        now = self.site.now
         return all(worker.outage_at(now) is not None for worker in self.workers)
 
     def use(self) -> PoolUse:
@@ -200,16 +208,18 @@ class Pool(Generic[Item]):
         """Of work that the end of the run cuts off, what was done until then counts as busy."""
         for worker in self.workers:
             if not (worker.is_parked or worker.is_away):
-                self.count_busy(worker.busy_from, self._site.now)
+                self.count_busy(worker.busy_from, self.site.now)
 
     def is_working(self) -> bool:
-        """Whether a worker holds a message."""
+        """Whether a worker holds a message; of a pool that is worked out, whether one does at the end."""
+        if self not in self.site.at_work:
+            return self.is_cut_off
         return any(not worker.is_parked and not worker.is_away for worker in self.workers)
 
     def _work(self, worker: Worker) -> Process:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
         """The life of a worker: receive, do the effects in order, report; for ever."""
-        site, source, batch, hop = self._site, self._source, self._batch, self._hop
-        effects, speed, idempotent, (low, high) = self.effects, worker.speed, self._idempotent, site.window
+        site, source, batch, hop = self.site, self.source, self.batch, self.hop
+        effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
         rank = self._rank
         now = site.now
         while True:
@@ -242,9 +252,9 @@ class Pool(Generic[Item]):
                     duration, attempt, number = effect.begin(message, now)
                     end = now + duration / speed
                     if (
-                        self._is_plain
+                        self.is_plain
                         and end <= worker.undisturbed_until
-                        and (attempt is SUCCEEDS or not self._retries_in_place)
+                        and (attempt is SUCCEEDS or not self.retries_in_place)
                     ):
                         if end > now:  # what _perform does, where nothing can interfere
                             worker.busy_from = now
@@ -293,15 +303,19 @@ class Pool(Generic[Item]):
             begun: the attempt that has just begun, see :meth:`~sim.components.effect.Effect.begin`.
             is_late: whether the message had been delivered before.
         """
-        site = self._site
+        site = self.site
         duration, attempt, number = begun
         while True:
             duration /= worker.speed
-            for condition in self._slow[effect]:
+            for condition in self.slow[effect]:
                 if condition.hits(message, number, site.now):
                     assert isinstance(condition.fault, Slow)
                     duration *= condition.fault.factor
-            crash = self._crash_during(effect, message, number) if self._crashes and duration > 0 else None
+            crash = (
+                self.crash_during(effect, message, number, site.now)
+                if self.crashes and duration > 0
+                else None
+            )
             if crash is not None:
                 duration *= crash[0]
             if duration > 0 and (yield from self._spend(worker, duration)):
@@ -309,58 +323,60 @@ class Pool(Generic[Item]):
             if crash is not None:
                 worker.crash(site.now, crash[1])
                 return CRASHED
-            if attempt is not FAILS and not (self._idempotent and effect.applications[message]):
+            if attempt is not FAILS and not (self.idempotent and effect.applications[message]):
                 effect.apply(message, site.now, is_late or number > 0)
             if attempt is SUCCEEDS:
                 dies = self._api_dies is not None and self._api_dies(message) == effect.number + 1
                 return CRASHED if dies else DONE
-            if not self._retries_in_place:
+            if not self.retries_in_place:
                 return FAILED
-            if (yield from self._spend(worker, self._retry_delay, is_busy=False)):
+            if (yield from self._spend(worker, self.retry_delay, is_busy=False)):
                 return CRASHED
-            if self._idempotent and effect.applications[message]:
+            if self.idempotent and effect.applications[message]:
                 return DONE  # another worker was faster
             duration, attempt, number = effect.begin(message, site.now)
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
-        end, is_lost, stretches = worker.spend(self._site.now, duration)
+        end, is_lost, stretches = worker.spend(self.site.now, duration)
         last = None if is_lost or not is_busy else stretches.pop()
         if is_busy:
             for start, until in stretches:
                 self.count_busy(start, until)
         worker.busy_from = UNLIMITED if last is None else last[0]
-        yield self._site.at(end, self._rank)
+        yield self.site.at(end, self._rank)
         if last is not None:
             self.count_busy(*last)
         return is_lost
 
     def count_busy(self, start: float, end: float) -> None:
         """A worker was at it from one time to another: what lies in the window counts."""
-        low, high = self._site.window
+        low, high = self.site.window
         start = max(start, low)
         end = min(end, high)
         if start < end:
             self.busy_ticks += int((end - start) * TICKS)
 
-    def _crash_during(self, effect: Effect, message: int, attempt: int) -> tuple[float, float] | None:
+    def crash_during(
+        self, effect: Effect, message: int, attempt: int, now: float
+    ) -> tuple[float, float] | None:
         """The share of the attempt after which its worker crashes, and how long it is away then."""
-        for crashing, condition in self._crashes:
-            if crashing is effect and condition.hits(message, attempt, self._site.now):
+        for crashing, condition in self.crashes:
+            if crashing is effect and condition.hits(message, attempt, now):
                 return condition.fraction(message, attempt), condition.fault.mean_duration
         return None
 
     def _watch(self, worker: Worker) -> Process:
         """Send a worker away that has nothing to do when its outage begins."""
-        site = self._site
+        site = self.site
         for outage in worker.outages:
             yield site.at(max(outage.start, site.now))
             if worker.is_parked:
                 if outage.end == outage.start:  # a crash and a restart at the same instant
-                    self._source.stopped(worker, outage)
-                self._source.rouse(worker)
+                    self.source.stopped(worker, outage)
+                self.source.rouse(worker)
             elif worker.is_away and outage.in_hand == "lose":
-                self._source.stopped(worker, outage)
+                self.source.stopped(worker, outage)
 
 
 def _forerunners(site: Site, effects: list[Effect]) -> int:

@@ -32,6 +32,7 @@ class Link:
         hop: one way, s.
 
     Attributes:
+        is_plain: whether no fault can hit it.
         is_instant: whether attempts take no time.
         first_attempt: where that is so, makes a message's first attempt.
     """
@@ -40,9 +41,9 @@ class Link:
         site.has_broker = True
         self.effects = tuple(effect.number for effect in effects)
         self.accept = broker.accept
-        self._broker = broker
+        self.broker = broker
         self._site = site
-        self._hop = hop
+        self.hop = hop
         conditions = site.faults.conditions(
             Role.BROKER, tuple(effect.name for effect in effects), Down, Reject, Delay, Loss
         )
@@ -51,6 +52,7 @@ class Link:
             self._first_attempt if self._refusals else broker.accept
         )
         self._network = [each for each in conditions if isinstance(each.fault, Delay | Loss)]
+        self.is_plain = not self._network and not self._refusals
         self.is_instant = not hop and not self._network
 
     def comes_from(self, node: str, *, reports: bool = False) -> None:
@@ -58,7 +60,7 @@ class Link:
         flow = "report" if reports else "publish"
         network, refusals = names(self._network), names(self._refusals)
         self._site.wiring.connect(
-            Edge(node, self._broker.node, flow, faults=network + refusals, refusals=refusals)
+            Edge(node, self.broker.node, flow, faults=network + refusals, refusals=refusals)
         )
 
     def send(self, message: int, attempt: int, timeout: float | None) -> Generator[Event, Any, bool | None]:
@@ -67,7 +69,7 @@ class Link:
         if self.is_instant:
             return self.arrive(message, attempt, site.now)
         sent = site.now
-        arrival, is_request_lost, is_reply_lost = sent + self._hop, False, False
+        arrival, is_request_lost, is_reply_lost = sent + self.hop, False, False
         for condition in self._network:
             if condition.hits(message, attempt, sent):
                 fault = condition.fault
@@ -77,7 +79,7 @@ class Link:
                     assert isinstance(fault, Loss)
                     is_request_lost |= fault.leg == "request"
                     is_reply_lost |= fault.leg == "reply"
-        answer = UNLIMITED if is_request_lost or is_reply_lost else arrival + self._hop
+        answer = UNLIMITED if is_request_lost or is_reply_lost else arrival + self.hop
         deadline = UNLIMITED if timeout is None else sent + timeout
         if answer <= deadline and answer < UNLIMITED:
             yield site.at(arrival)

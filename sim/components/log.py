@@ -24,6 +24,7 @@ from pydantic import Field
 
 from sim.components.consumer import StreamConsumers
 from sim.components.faults import Down
+from sim.components.inlet import Inlet
 from sim.components.partitioner import Partitioner, partitions_of
 from sim.components.polling import Polls
 from sim.components.site import Site
@@ -77,10 +78,14 @@ class Log:
         partition = self._partition[message]
         copy = message
         for group in self.groups:
-            copy = group.log.store(message, now)
+            if group.inlet is None:
+                copy = group.log.store(message, now)
+            else:
+                group.inlet.take_in(message, now)
         self.records[partition].append(copy)
         for group in self.groups:
-            group.appended(partition, now)
+            if group.inlet is None:
+                group.appended(partition, now)
         return True
 
     def is_paused(self) -> bool:
@@ -104,6 +109,9 @@ class Group(Source[int]):
         effects: numbers of the effects that its consumers do.
         log: what it reads.
         consumers: how its members work.
+
+    Attributes:
+        inlet: where it only notes what arrives, because its pool is worked out afterwards.
     """
 
     def __init__(
@@ -115,6 +123,7 @@ class Group(Source[int]):
         self.log.partitions = log.partition_of
         self._records = log
         self._site = site
+        self.inlet: Inlet | None = None
         self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
         self._interval = consumers.commit_interval
         self._partition: list[int] = log.partition_of.tolist()
@@ -324,10 +333,14 @@ class Group(Source[int]):
 
     def _close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""
+        if self.inlet is not None:
+            return
         for partition in range(self._records.partitions):
             self._expire(partition, self._site.now)
 
     def _has_work(self) -> bool:
+        if self.inlet is not None:
+            return False
         records = self._records.records
         return any(committed < len(records[partition]) for partition, committed in enumerate(self._committed))
 

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 from simpy.events import Event
 
 from sim.components.api import ApiFaults
+from sim.components.effect import Effect
 from sim.components.faults import Down
 from sim.components.link import Link
 from sim.components.site import Site
@@ -77,7 +78,11 @@ class Producer:
         site: where it stands.
         options: how it publishes.
         writes: the links to which each message is written, in order.
-        reports: the links to which workers report that a task is complete, and the names of their pools.
+        reports: the effects that others wait for, and the links to which workers report that one is complete.
+
+    Attributes:
+        reports: as above.
+        api: when the server is away.
     """
 
     def __init__(
@@ -85,22 +90,23 @@ class Producer:
         site: Site,
         options: ProducerOptions,
         writes: Sequence[Link],
-        reports: Sequence[tuple[Link, str]] = (),
+        reports: Sequence[tuple[Effect, Link]] = (),
     ) -> None:
-        self._site = site
+        self.site = site
         self._ledger = site.ledger
         self._replies = site.ledger.reply
         self._reply_times = site.ledger.reply_time
-        self._options = options
-        self._writes = writes
-        self._api = ApiFaults(site)
+        self.options = options
+        self.writes = writes
+        self.api = ApiFaults(site)
         self._batch_closes = -math.inf
         self._open: dict[int, list[int]] = {}
+        self.reports = tuple(reports)
         self._reports: Counter[tuple[int, int]] = Counter()
         self._relays: list[_Relay] = []
         self._reporting: dict[Link, _Relay] = {}
         effects = tuple(site.effects[number].name for link in writes for number in link.effects)
-        faults = self._api.faults(1 if options.outbox else len(writes))
+        faults = self.api.faults(1 if options.outbox else len(writes))
         site.wiring.add(Node(CALLERS, "callers", effects))
         site.wiring.add(Node(API, "api", effects, options, faults))
         site.wiring.connect(Edge(CALLERS, API, "request"))
@@ -120,14 +126,17 @@ class Producer:
                 self._relays.append(_Relay(site, name, link, options))
             else:
                 link.comes_from(API)
-        for link, workers in reports:
-            link.comes_from(workers, reports=True)
+        workers = {effect: pool.name for pool in site.pools for effect in pool.effects}
+        for effect, link in reports:
+            link.comes_from(workers[effect], reports=True)
             if options.outbox:
                 name = f"{site.effects[link.effects[0]].name}_outbox"
                 self._reporting[link] = _Relay(site, name, link, options)
+            effect.on_applied.append(lambda message, link=link: self.publish_completion(link, message))
+        site.producer = self
         self._arrived = False
         self._is_simple = not site.is_careful and (
-            self._api.is_quiet
+            self.api.is_quiet
             and not (options.outbox or options.linger or options.write_gap)
             and all(link.is_instant for link in writes)
         )
@@ -137,13 +146,13 @@ class Producer:
 
     def status(self, message: int) -> Status:
         """What a caller is told who asks for the job now."""
-        return self._ledger.status(message, self._site.now)
+        return self._ledger.status(message, self.site.now)
 
     def publish_completion(self, link: Link, message: int) -> None:
         """A worker reports that a task is complete, which starts the next one."""
         relay = self._reporting.get(link)
         if relay is None:
-            self._site.immediately(self._report(link, message))
+            self.site.immediately(self._report(link, message))
         else:
             relay.add(message)
 
@@ -152,10 +161,10 @@ class Producer:
         return [*requests, *self._reports]
 
     def _serve_all(self) -> Process:
-        site = self._site
+        site = self.site
         waiting = site.messages.waiting
         for message in range(waiting):
-            for link in self._writes:
+            for link in self.writes:
                 if not link.accept(message, 0.0):
                     self._ledger.never_stored(link.effects, message, Outcome.REJECTED, 0.0)
             self._ledger.answer(message, Reply.OK, 0.0)
@@ -170,9 +179,9 @@ class Producer:
 
     def _publish_at_once(self, message: int, now: float) -> None:
         """A request that is accepted at the first attempt and takes no time needs no process of its own."""
-        for position, link in enumerate(self._writes):
+        for position, link in enumerate(self.writes):
             if not link.first_attempt(message, now):
-                self._site.immediately(self._serve(message, refused_by=position))
+                self.site.immediately(self._serve(message, refused_by=position))
                 return
         self._replies[message] = _OK
         self._reply_times[message] = now
@@ -184,9 +193,9 @@ class Producer:
             message: what is published.
             refused_by: the write that has already been refused once, those before it having been accepted.
         """
-        site, ledger, options = self._site, self._ledger, self._options
-        effects = [effect for link in self._writes for effect in link.effects]
-        if not self._api.is_quiet and self._api.is_away(site.now):
+        site, ledger, options = self.site, self._ledger, self.options
+        effects = [effect for link in self.writes for effect in link.effects]
+        if not self.api.is_quiet and self.api.is_away(site.now):
             ledger.never_stored(effects, message, Outcome.REJECTED, site.now)
             ledger.answer(message, Reply.ERROR, site.now)
             return
@@ -207,8 +216,8 @@ class Producer:
 
     def _write(self, message: int, refused_by: int) -> Generator[Event, Any, Reply]:
         """Write to all brokers in order; what the caller is told, or NONE if the server died."""
-        site, options, writes = self._site, self._options, self._writes
-        dies_after = 0 if self._api.is_quiet else self._api.dies_after(message, len(writes))
+        site, options, writes = self.site, self.options, self.writes
+        dies_after = 0 if self.api.is_quiet else self.api.dies_after(message, len(writes))
         reply = Reply.OK
         for position, link in enumerate(writes):
             since = site.now
@@ -235,7 +244,7 @@ class Producer:
 
     def _die(self, rest: Sequence[Link], message: int) -> Reply:
         for link in rest:
-            self._ledger.never_stored(link.effects, message, Outcome.LOST, self._site.now)
+            self._ledger.never_stored(link.effects, message, Outcome.LOST, self.site.now)
         return Reply.NONE
 
     def _publish(
@@ -252,7 +261,7 @@ class Producer:
             True if one was accepted, False if all failed, None if the request will never go on: no answer
             comes, or the server died meanwhile.
         """
-        site, options = self._site, self._options
+        site, options = self.site, self.options
         first, attempt, fate = site.now, 0, Outcome.REJECTED
         while True:
             sent = site.now
@@ -279,8 +288,8 @@ class Producer:
 
     def _is_cut_off(self, since: float) -> Generator[Event, Any, bool]:
         """Whether the server died since then; where work is suspended, wait until it goes on."""
-        site = self._site
-        cut = None if self._api.is_quiet else self._api.interruption(since, site.now)
+        site = self.site
+        cut = None if self.api.is_quiet else self.api.interruption(since, site.now)
         if cut is None:
             return False
         if isinstance(cut.fault, Down) and cut.fault.in_hand == "resume":

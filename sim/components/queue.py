@@ -20,6 +20,7 @@ from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
 from sim.components.faults import Down
+from sim.components.inlet import Inlet
 from sim.components.polling import Polls
 from sim.components.site import Site
 from sim.components.timelines import ends_of, names
@@ -71,6 +72,10 @@ class Queue(Source[Receipt]):
         effects: numbers of the effects that its messages stand for.
         options: its settings.
         consumers: what its consumers do after a failure.
+
+    Attributes:
+        pauses: when its broker is down and hands nothing out.
+        inlet: where it only notes what arrives, because its pool is worked out afterwards.
     """
 
     def __init__(
@@ -90,6 +95,9 @@ class Queue(Source[Receipt]):
         self._ended = self.log.ended
         self._fate = self.log.fate
         self._deliveries = self.log.deliveries
+        self.options = options
+        self.consumers = consumers
+        self.inlet: Inlet | None = None
         self._site = site
         self._messages = len(site.messages)
         self._max_receives = options.max_receives
@@ -114,13 +122,15 @@ class Queue(Source[Receipt]):
                 site, options.retention, self._retention_ends, self._is_held, rank=RETENTION
             )
         self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
-        self._pauses = site.faults.pauses(its_effects)
-        if self._pauses:
+        self.pauses = site.faults.pauses(its_effects)
+        if self.pauses:
             site.process(self._resume_after_pauses())
         site.unfinished.append(lambda: self._held > 0)
 
     def accept(self, message: int, now: float) -> bool:
         """Take a message in; False if the queue is full."""
+        if self.inlet is not None:
+            return self.inlet.take_in(message, now)
         if self._held >= self._capacity:
             return False
         copy = message
@@ -142,7 +152,7 @@ class Queue(Source[Receipt]):
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
         del worker
-        if not self._visible or (self._pauses and self._is_paused()):
+        if not self._visible or (self.pauses and self._is_paused()):
             return None
         if limit == 1 and self._state[self._visible[0]] == _VISIBLE:
             receipt = self._receive(self._visible.popleft(), now)
@@ -238,7 +248,7 @@ class Queue(Source[Receipt]):
     def _show(self, copy: int, now: float) -> None:
         """A copy is visible: somebody who waits receives it."""
         self._state[copy] = _VISIBLE
-        if self.waiting and not (self._pauses and self._is_paused()):
+        if self.waiting and not (self.pauses and self._is_paused()):
             worker = self.longest_waiting(now)
             if worker is not None:
                 receipt = self._receive(copy, now)
@@ -292,11 +302,11 @@ class Queue(Source[Receipt]):
             self._remove(copy, Outcome.EXPIRED, self._site.now)
 
     def _is_paused(self) -> bool:
-        return any(windows.covers(self._site.now) for windows in self._pauses)
+        return any(windows.covers(self._site.now) for windows in self.pauses)
 
     def _resume_after_pauses(self) -> Process:
         """Hand out what has become visible while the broker was down."""
-        for end in ends_of(self._pauses):
+        for end in ends_of(self.pauses):
             yield self._site.at(end, BROKER_BACK)
             while self.waiting and self._visible and not self._is_paused():
                 copy = self._visible.popleft()

@@ -6,7 +6,7 @@ connected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.components.effect import Effect, EffectOptions
@@ -19,6 +19,7 @@ from sim.engine.streams import Streams
 
 if TYPE_CHECKING:
     from sim.components.consumer import Pool
+    from sim.components.producer import Producer
 
 
 class Site(Environment):
@@ -58,6 +59,8 @@ class Site(Environment):
         self.ledger = Ledger(names, after, messages.published)
         self.effects = [Effect(self, number, name, effects[name]) for number, name in enumerate(names)]
         self.pools: list[Pool[Any]] = []
+        self.at_work: list[Pool[Any]] = []
+        self.producer: Producer | None = None
         self.starting: list[tuple[object, Callable[[], None]]] = []
         self.unfinished: list[Callable[[], bool]] = []
         self.underway: list[Callable[[], list[tuple[int, int]]]] = []
@@ -80,14 +83,19 @@ class Site(Environment):
         """Whether somebody still works on a message."""
         return any(pool.is_working() for pool in self.pools)
 
-    def run_to_the_end(self, horizon: float) -> None:
+    def run_to_the_end(self, horizon: float, without: Container[object] = ()) -> None:
         """Run until nothing is left to do after the horizon, or until the limit.
+
+        Args:
+            horizon: when arrivals stop, s.
+            without: pools and producers that are worked out otherwise.
 
         Looks in growing steps whether all is settled; what happens between the last event that matters and
         that look changes nothing in the ledger.
         """
-        for _, start in self.starting:
-            start()
+        for owner, start in self.starting:
+            if owner not in without:
+                start()
         time, step = horizon, max(horizon / 50, 1e-3)
         while True:
             time = min(time, self.limit)

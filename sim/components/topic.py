@@ -18,6 +18,7 @@ from pydantic import Field
 from sim.components.consumer import Pool, PushConsumers
 from sim.components.effect import Effect
 from sim.components.faults import Down
+from sim.components.inlet import Inlet
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.timelines import Outage, names
@@ -53,6 +54,7 @@ class Topic:
     """
 
     def __init__(self, site: Site, effects: Mapping[Effect, QueueSubscription | Subscriber]) -> None:
+        self.subscriptions = tuple(effects.values())
         self._accepts = [subscription.accept for subscription in effects.values()]
         self.node = site.wiring.add(Node("topic", "topic", tuple(effect.name for effect in effects)))
         for each in effects.values():
@@ -152,6 +154,8 @@ class QueueSubscription:
         self.options = options
         self.log = site.ledger.log(f"{effect.name}_topic", (effect.number,), is_transit=True)
         self._site = site
+        self.queue = queue
+        self.hop = hop
         self._store = queue.accept
         self._held = 0
         self._subscription = Subscription(site, options, hop, (effect.name,), self._offer, self._give_up)
@@ -190,6 +194,9 @@ class Subscriber(Source[int]):
         options: the topic's retry policy and the size of the memory.
         consumers: what happens after a failed attempt.
         hop: network delay of a push, s.
+
+    Attributes:
+        inlet: where it only notes what arrives, because its pool is worked out afterwards.
     """
 
     def __init__(
@@ -212,12 +219,15 @@ class Subscriber(Source[int]):
         self.faults = self._subscription.faults
         self._is_nacking = consumers.on_error == "nack"
         self._buffer = options.buffer
+        self.inlet: Inlet | None = None
         self._memory: deque[int] = deque()
         self._held = 0
         site.unfinished.append(lambda: self._held > 0)
 
     def accept(self, message: int, now: float) -> bool:
         """The topic takes a message for this subscription and pushes it at once."""
+        if self.inlet is not None:
+            return self.inlet.take_in(message, now)
         self._held += 1
         self._subscription.push(self.log.store(message, now))
         return True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
+from sim.accelerator import run as accelerator
 from sim.components.site import Site
 from sim.engine.record import Record
 from sim.engine.streams import Streams
@@ -11,8 +14,11 @@ from sim.scenario.model import Scenario
 from sim.scenario.parts import build, trace_columns
 from sim.vocabulary import Outcome
 
+Engine = Literal["auto", "processes", "blocks"]
+"""How a run is made: by processes alone, in blocks where that is exact, or auto, which chooses."""
 
-def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
+
+def run_replication(scenario: Scenario, name: str, replication: int, engine: Engine = "auto") -> Record:
     """Simulate one architecture once; the sums of the ledger are asserted.
 
     Args:
@@ -21,11 +27,31 @@ def run_replication(scenario: Scenario, name: str, replication: int) -> Record:
         replication: counted from 0; the same number meets the same arrivals, draws and failures in every
             architecture.
     """
+    return simulate(scenario, name, replication, engine)[0]
+
+
+def simulate(
+    scenario: Scenario, name: str, replication: int, engine: Engine = "auto"
+) -> tuple[Record, dict[str, str]]:
+    """The same, and for every pool why its processes ran; empty where it was worked out in blocks."""
     assert not isinstance(scenario.warmup, str), "the study finds out how long the warm-up is"
     streams = Streams(scenario.seed, replication)
     messages = scenario.workload.draw(streams, scenario.horizon, trace_columns(scenario))
+    reasons: dict[str, str] = {}
+    why = "asked for"
+    if engine != "processes":
+        site = build(scenario, name, streams, messages)
+        try:
+            reasons = accelerator.run(site, scenario.horizon).reasons
+            return _checked(scenario, name, replication, site), reasons
+        except accelerator.Inexact as found:
+            why = str(found)
     site = build(scenario, name, streams, messages)
     site.run_to_the_end(scenario.horizon)
+    return _checked(scenario, name, replication, site), {pool.name: why for pool in site.pools}
+
+
+def _checked(scenario: Scenario, name: str, replication: int, site: Site) -> Record:
     record = _record(scenario, name, replication, site)
     record.check()
     return record
@@ -41,7 +67,7 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
     last += [column for item in copies for column in (item.ended, item.returned, item.retaken)]
     last += [item.commits[:, 0] for item in copies if item.commits is not None]
     happened = [float(np.nanmax(column)) for column in last if np.any(np.isfinite(column))]
-    end = site.now if is_censored else max([scenario.horizon, *happened])
+    end = site.limit if is_censored else max([scenario.horizon, *happened])
     holders = {item.name: item.effects for item in copies}
     return Record(
         architecture=name,

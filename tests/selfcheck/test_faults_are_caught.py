@@ -262,9 +262,9 @@ def downtime_is_work(patch: Patch) -> None:
     spend = Pool._spend
 
     def counted(pool: Any, worker: Any, duration: float, *, is_busy: bool = True) -> Any:
-        start = pool._site.now
+        start = pool.site.now
         crashed = yield from spend(pool, worker, duration, is_busy=is_busy)
-        pool._count_busy(start + duration, pool._site.now)
+        pool.count_busy(start + duration, pool.site.now)
         return crashed
 
     patch.setattr(Pool, "_spend", counted)

@@ -1,0 +1,100 @@
+"""What arrives at the holders of a site, where that is plain: published, a hop later accepted, answered.
+
+Everything else (retries, outboxes, batches, faults of the API or of a broker) is simulated by the producer's
+own processes, and the holders note what arrives (:class:`~sim.components.inlet.Inlet`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.components.link import Link
+from sim.components.log import Log
+from sim.components.producer import Producer
+from sim.components.topic import QueueSubscription, Topic
+from sim.engine.ledger import CopyLog
+from sim.vocabulary import Outcome, Reply
+
+
+class Inexact(Exception):  # noqa: N818 - nothing is wrong: another way is taken
+    """Blocks would have to guess: the run is simulated by its processes."""
+
+
+Arrivals = tuple[NDArray[Any], NDArray[Any]]
+"""Numbers of messages, and when each arrives, s, sorted."""
+
+
+def is_plain(producer: Producer) -> bool:
+    """Whether nothing but hops lies between the callers and the holders."""
+    options = producer.options
+    patience = np.inf if options.timeout is None else options.timeout
+    return (
+        producer.api.is_quiet
+        and not (options.outbox or options.linger or options.write_gap)
+        and all(link.is_plain and 2 * link.hop < patience for link in producer.writes)
+    )
+
+
+def publish(producer: Producer) -> dict[Any, Arrivals]:
+    """Publish all messages, answer the callers; what arrives at each holder."""
+    site = producer.site
+    numbers = np.arange(len(site.messages), dtype=np.int64)
+    now = site.messages.published
+    found: dict[Any, Arrivals] = {}
+    waiting = site.messages.waiting
+    for link in producer.writes:
+        arrived = now + link.hop
+        arrived[:waiting] = 0.0
+        found |= _reach(link.broker, numbers, arrived, site.limit)
+        now = arrived + link.hop
+        if producer.options.reply == "first" and link is producer.writes[0]:
+            answered = now
+    if producer.options.reply != "first":
+        answered = now
+    answered = answered.copy()
+    answered[:waiting] = 0.0
+    _happens_in_time(site.limit, now)
+    np.frombuffer(site.ledger.reply, dtype=np.uint8)[:] = Reply.OK
+    np.frombuffer(site.ledger.reply_time)[:] = answered
+    return found
+
+
+def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
+    """Workers report tasks that are complete; what arrives at each holder before the run ends at ``limit``."""
+    arrived = times + link.hop
+    _happens_in_time(limit, arrived + link.hop)
+    return _reach(link.broker, messages, arrived, limit)
+
+
+def _reach(broker: Any, numbers: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
+    if isinstance(broker, Topic):
+        found: dict[Any, Arrivals] = {}
+        for subscription in broker.subscriptions:
+            found |= _reach(subscription, numbers, times, limit)
+        return found
+    if isinstance(broker, Log):
+        return dict.fromkeys(broker.groups, (numbers, times))
+    if isinstance(broker, QueueSubscription):
+        stored = times + broker.hop
+        _happens_in_time(limit, stored)
+        _pass_through(broker.log, numbers, times, stored)
+        return {broker.queue: (numbers, stored)}
+    return {broker: (numbers, times)}
+
+
+def _pass_through(log: CopyLog, numbers: NDArray[Any], times: NDArray[Any], until: NDArray[Any]) -> None:
+    accepted = np.frombuffer(log.accepted)
+    if np.any(np.isfinite(accepted[numbers])):
+        raise Inexact("a message is stored twice")
+    accepted[numbers] = times
+    np.frombuffer(log.taken)[numbers] = until
+    np.frombuffer(log.ended)[numbers] = until
+    np.frombuffer(log.fate, dtype=np.uint8)[numbers] = Outcome.APPLIED
+
+
+def _happens_in_time(limit: float, times: NDArray[Any]) -> None:
+    if len(times) and times.max() >= limit:
+        raise Inexact("messages are on their way when the run ends")
