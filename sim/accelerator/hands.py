@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool, Work
 from sim.components.effect import FAILS, SUCCEEDS, Effect
@@ -38,7 +39,7 @@ class Hands:
     """The workers of a pool, who also write down what they apply.
 
     Attributes:
-        applied: (time, start of the attempt, message) of everything that followers wait for, in any order.
+        order: place of the delivery under way among all of its pool.
     """
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -56,7 +57,9 @@ class Hands:
         self._late = {effect: ledger.late[effect.number] for effect in self.effects}
         self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
-        self.applied: list[tuple[float, float, int]] = []
+        self.order = 0.0
+        self._told: list[tuple[float, float, float, int]] = []
+        self._told_in_blocks: list[NDArray[Any]] = []
 
     def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails."""
@@ -77,6 +80,21 @@ class Hands:
             if delivery.work is not DONE:
                 break
         return self._cut(delivery)
+
+    def tell(
+        self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
+    ) -> None:
+        """Note applications that followers wait for: when, since when, in which order of delivery, of what."""
+        self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
+
+    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What was applied, in the order in which it happened: numbers of messages, and times, s.
+
+        What ends at one instant happens in the order in which it began, and that in the order of delivery.
+        """
+        told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
+        told = told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        return told[:, 3].astype(np.int64), told[:, 0]
 
     def _perform(
         self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
@@ -128,7 +146,7 @@ class Hands:
             self._late[effect][message] = is_late
         self.applications[effect][message] += 1
         if self.tells:
-            self.applied.append((now, start, message))
+            self._told.append((now, start, self.order, message))
 
     def _cut(self, delivery: Delivery) -> Delivery:
         """What would end after the end of the run never does."""

@@ -79,7 +79,7 @@ class QueuePool:
         self._rare: dict[int, _Rare] = {}
         self._again: deque[tuple[float, int]] = deque()
         self._given_back: list[tuple[float, float, int, int]] = []
-        self._count = 0
+        self._delivered = 0
         self.has_unfinished_work = False
         speeds = [worker.speed for worker in pool.workers]
         self._speeds = speeds
@@ -109,10 +109,13 @@ class QueuePool:
             while block.position < block.size:
                 due = self._next_due()
                 if due < block.visible[block.position]:
+                    self.hands.order = self._delivered + block.position - 0.5
                     self._come_back()
                 else:
                     self._fresh(block, due)
             self._write(block)
+            self._delivered += block.size
+        self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
 
@@ -160,6 +163,7 @@ class QueuePool:
         position = block.position
         block.starts.append(math.nan)
         block.chosen.append(0)
+        self.hands.order = self._delivered + position
         self._receive(block.message(position), block.visible[position])
 
     def _write(self, block: _Block) -> None:
@@ -182,8 +186,8 @@ class QueuePool:
             self.hands.applications[effect][messages] = 1
             self._count_busy(begun, now)
             if self.hands.tells:
-                numbers = block.messages[good]
-                self.hands.applied += zip(now.tolist(), begun.tolist(), numbers.tolist(), strict=True)
+                orders = np.arange(self._delivered, self._delivered + block.size, dtype=float)
+                self.hands.tell(now, begun, orders[good], block.messages[good])
         self._ended[messages] = now
         self._fate[messages] = Outcome.APPLIED
 
@@ -204,7 +208,9 @@ class QueuePool:
         if self._again and not (self._given_back and self._given_back[0][0] < self._again[0][0]):
             due, copy = self._again.popleft()
         else:
-            due, _, _, copy = heappop(self._given_back)
+            due, started, _, copy = heappop(self._given_back)
+            if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
+                raise Inexact("copies are given back at one instant by work that began at several")
         rare = self._rare[copy]
         if due >= self._limit:
             self._end_if_gone(copy, rare, self._limit)
@@ -289,7 +295,7 @@ class QueuePool:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.end, self._count, copy))
+            heappush(self._given_back, (back, delivery.last_start, self._count, copy))
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:
@@ -360,7 +366,7 @@ class QueuePool:
             heapreplace(self._free_since, end)
         else:
             heapreplace(self._free, (end, self._count, worker.index))
-            self._count += 1
+        self._count += 1
 
 
 class _Block:
