@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.accelerator.publishing import Inexact
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool, Work
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Slow
@@ -56,6 +57,7 @@ class Hands:
         }
         self._late = {effect: ledger.late[effect.number] for effect in self.effects}
         self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
+        self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
         self.order = 0.0
         self._told: list[tuple[float, float, float, int]] = []
@@ -74,7 +76,7 @@ class Hands:
         """A worker who has a message in hand does every effect, until one of them fails."""
         delivery = Delivery(start, DONE, start)
         for effect in self.effects:
-            if self.pool.idempotent and self.applications[effect][message]:
+            if self.pool.idempotent and self._is_applied(effect, message, delivery.end):
                 continue
             delivery = self._perform(worker, effect, message, delivery.end, is_late=is_late)
             if delivery.work is not DONE:
@@ -105,6 +107,9 @@ class Hands:
             number = attempts.get(message, 0)
             attempts[message] = number + 1
             start = now
+            if number:
+                self._keep_order(effect, message, start)
+            self._begun[effect][message] = start, self.order
             duration, ends = effect.attempt(message, number, now)
             duration /= worker.speed
             for condition in pool.slow[effect]:
@@ -126,7 +131,7 @@ class Hands:
                 return Delivery(now, CRASHED, start)
             if now >= self._limit:
                 break
-            if ends is not FAILS and not (pool.idempotent and self.applications[effect][message]):
+            if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
                 self._apply(effect, message, start, now, is_late or number > 0)
             if ends is SUCCEEDS:
                 return Delivery(now, DONE, start)
@@ -135,12 +140,27 @@ class Hands:
             now, is_lost, _ = worker.spend(now, pool.retry_delay)
             if is_lost:
                 return Delivery(now, CRASHED, start)
-            if pool.idempotent and self.applications[effect][message]:
+            if pool.idempotent and self._is_applied(effect, message, now):
                 return Delivery(now, DONE, start)
         return Delivery(UNLIMITED, CRASHED, now)
 
+    def _keep_order(self, effect: Effect, message: int, start: float) -> None:
+        """Attempts are numbered as deliveries are worked out; of two at a time they may begin otherwise."""
+        before, order = self._begun[effect][message]
+        if start < before or (start == before and order != self.order):
+            raise Inexact("two workers make attempts at one message, the later delivery first")
+
+    def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
+        if not self.applications[effect][message]:
+            return False
+        if self.first_applied[effect][message] == now:
+            raise Inexact("an effect happens at the instant at which somebody asks whether it has")
+        return bool(self.first_applied[effect][message] < now)
+
     def _apply(self, effect: Effect, message: int, start: float, now: float, is_late: bool) -> None:
         first = self.first_applied[effect]
+        if self.pool.idempotent and self.applications[effect][message]:
+            raise Inexact("an effect that is applied once happens earlier by a later delivery")
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
             self._late[effect][message] = is_late

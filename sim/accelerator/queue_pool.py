@@ -89,9 +89,6 @@ class QueuePool:
         self._count = len(speeds)
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*_timed(pool), *self.queue.pauses]
-        self._can_overstay = len(pool.effects) == 1 and not (
-            pool.retries_in_place or pool.hop or pool.idempotent
-        )
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in what arrives before ``until``, and deliver everything that is visible before it.
@@ -271,8 +268,6 @@ class QueuePool:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            if not self._can_overstay:
-                raise Inexact("a message is visible again while it is worked on")
             self._again.append((due, copy))
             if delivery.work is DONE and self.queue.options.late_delete and end < rare.gone:
                 rare.gone, rare.by = end, worker.index
