@@ -161,6 +161,8 @@ class Hands:
         first = self.first_applied[effect]
         if self.pool.idempotent and self.applications[effect][message]:
             raise Inexact("an effect that is applied once happens earlier by a later delivery")
+        if self.applications[effect][message] and now == first[message]:
+            raise Inexact("an effect happens twice at one instant")
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
             self._late[effect][message] = is_late

@@ -340,18 +340,21 @@ class QueuePool:
     def _wait_until(self, end: float) -> None:
         """Nobody receives anything before a broker is back; who is free longest stays first."""
         if self._is_alike:
-            self._free_since = [max(since, end) for since in self._free_since]
+            self._free_since[:] = [max(since, end) for since in self._free_since]
             heapify(self._free_since)
             return
-        waiting = sorted(self._free)
-        while waiting[0][0] < end and self.pool.workers[waiting[0][2]].undisturbed_until < end:
-            waiting[0] = self._after_outage(waiting[0])
-            waiting.sort()
-        self._free = [
+        waiting = sorted(self._wait_through(entry, end) for entry in self._free)
+        self._free[:] = [
             (end, place - MOST_WORKERS, number) if since < end else (since, order, number)
             for place, (since, order, number) in enumerate(waiting)
         ]
         heapify(self._free)
+
+    def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
+        """A worker goes away in the outages that begin while it waits until a time."""
+        while entry[0] < end and self.pool.workers[entry[2]].undisturbed_until < end:
+            entry = self._after_outage(entry)
+        return entry
 
     def _occupy(self, worker: Worker, end: float) -> None:
         """The worker that is first in the heap is free again at a time."""
