@@ -15,6 +15,7 @@ import numpy as np
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool, Work
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Slow
+from sim.components.timelines import Windows
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
@@ -135,3 +136,11 @@ class Hands:
         if delivery.end >= self._limit:
             delivery.end = UNLIMITED
         return delivery
+
+
+def timed(pool: Pool[Any]) -> list[Windows]:
+    """Everything that can hit attempts of a pool for a time."""
+    found = [condition for effect in pool.effects for condition in effect.conditions]
+    found += [condition for effect in pool.effects for condition in pool.slow[effect]]
+    found += [condition for _, condition in pool.crashes]
+    return [condition.windows for condition in found if condition.windows is not None]
