@@ -17,6 +17,7 @@ from sim.accelerator.publishing import Inexact
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool, Work
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Slow
+from sim.components.timelines import Windows
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
@@ -144,6 +145,13 @@ class Hands:
                 return Delivery(now, DONE, start)
         return Delivery(UNLIMITED, CRASHED, now)
 
+    def has_failed(self, message: int, start: float, end: float) -> None:
+        """The first attempt at a message, the only effect of its pool, has failed at its end."""
+        (effect,) = self.effects
+        self._attempts[effect][message] = 1
+        self._begun[effect][message] = start, self.order
+        self.pool.count_busy(start, end)
+
     def _keep_order(self, effect: Effect, message: int, start: float) -> None:
         """Attempts are numbered as deliveries are worked out; of two at a time they may begin otherwise."""
         before, order = self._begun[effect][message]
@@ -175,3 +183,11 @@ class Hands:
         if delivery.end >= self._limit:
             delivery.end = UNLIMITED
         return delivery
+
+
+def timed(pool: Pool[Any]) -> list[Windows]:
+    """Everything that can hit attempts of a pool for a time."""
+    found = [condition for effect in pool.effects for condition in effect.conditions]
+    found += [condition for effect in pool.effects for condition in pool.slow[effect]]
+    found += [condition for _, condition in pool.crashes]
+    return [condition.windows for condition in found if condition.windows is not None]

@@ -42,7 +42,7 @@ def run(site: Site, horizon: float) -> Plan:
     for pool in plan.pools:
         blocks = _blocks(pool)
         blocks.advance(*arrivals.pop(pool.source))
-        pool.is_cut_off = blocks.has_unfinished_work
+        pool.is_cut_off = blocks.crew.has_unfinished_work
         for effect, link in plan.reports:
             if effect in pool.effects:
                 arrivals |= publishing.report(link, *blocks.hands.completions(), site.limit)

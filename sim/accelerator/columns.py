@@ -1,0 +1,89 @@
+"""The columns of a holder's log and of its pool's effects, filled block by block with all that went well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.block import Block
+from sim.accelerator.crew import Crew
+from sim.accelerator.hands import Hands
+from sim.accelerator.publishing import Inexact
+from sim.components.consumer import TICKS
+from sim.engine.ledger import CopyLog
+from sim.vocabulary import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What has just been filled in.
+
+    Attributes:
+        rows: the messages, as a slice or their numbers.
+        good: which of the block they are.
+        ended: when the work on each was done, s.
+    """
+
+    rows: Any
+    good: Any
+    ended: NDArray[Any]
+
+
+class Columns:
+    """The columns of one log.
+
+    Attributes:
+        accepted, taken, ended, fate, deliveries: views of the columns of the log.
+    """
+
+    def __init__(self, log: CopyLog, hands: Hands) -> None:
+        self._hands = hands
+        self._pool = hands.pool
+        self.accepted = np.frombuffer(log.accepted)
+        self.taken = np.frombuffer(log.taken)
+        self.ended = np.frombuffer(log.ended)
+        self.fate = np.frombuffer(log.fate, dtype=np.uint8)
+        self.deliveries = np.frombuffer(log.deliveries, dtype=np.uint32)
+
+    def take_in(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Messages are accepted, each for the first time."""
+        is_rising = bool(np.all(np.diff(messages) > 0))
+        is_new = is_rising or len(np.unique(messages)) == len(messages)
+        if not is_new or np.any(np.isfinite(self.accepted[messages])):
+            raise Inexact("a message is stored twice")
+        self.accepted[messages] = times
+
+    def write(self, block: Block, crew: Crew) -> Written:
+        """All that the hot loop has delivered of a block."""
+        starts = np.array(block.starts)
+        good: Any = slice(None)
+        if np.isnan(starts).any():
+            good = ~np.isnan(starts)
+        rows, starts = block.rows(good), starts[good]
+        self.taken[rows] = starts
+        self.deliveries[rows] = 1
+        speeds: Any = crew.speeds[0]
+        if not crew.is_alike:
+            speeds = np.array(crew.speeds)[np.array(block.chosen, dtype=np.int64)[good]]
+        pool, hands = self._pool, self._hands
+        now = starts + pool.hop if pool.hop else starts
+        for effect, durations in zip(pool.effects, block.durations, strict=True):
+            begun = now
+            now = begun + durations[good] / speeds
+            hands.first_applied[effect][rows] = now
+            hands.applications[effect][rows] = 1
+            self._count_busy(begun, now)
+            if hands.tells:
+                orders = np.arange(block.first, block.first + block.size, dtype=float)
+                hands.tell(now, begun, orders[good], block.messages[good])
+        self.ended[rows] = now
+        self.fate[rows] = Outcome.APPLIED
+        return Written(rows, good, now)
+
+    def _count_busy(self, begun: NDArray[Any], ended: NDArray[Any]) -> None:
+        low, high = self._pool.site.window
+        spent = np.minimum(ended, high) - np.maximum(begun, low)
+        self._pool.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())

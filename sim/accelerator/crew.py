@@ -1,0 +1,155 @@
+"""The workers of a pool as those see them who hand out messages: who is free, since when, and who is away.
+
+The oldest message goes to the worker that has been free longest. Those are kept in a heap: by the time since
+which they are free, at one instant in the order in which they got free, and last those that come back from an
+outage. Workers that are all alike need no names: a heap of times is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heapify, heapreplace
+from typing import Any
+
+from sim.accelerator import plain
+from sim.accelerator.block import Block
+from sim.components.consumer import Pool
+from sim.components.timelines import Windows
+from sim.components.worker import Worker
+from sim.engine.environment import MOST_WORKERS
+from sim.engine.quantities import UNLIMITED
+
+_AWAY = 1 << 60
+"""Workers that come back follow those that get free at the same instant."""
+
+
+class Crew:
+    """The workers of one pool.
+
+    Args:
+        pool: whose workers they are.
+        pauses: when nobody can receive anything, because the broker is down.
+
+    Attributes:
+        is_alike: whether it does not matter which of them does what.
+        speeds: of each worker.
+        bounds: how far the hot loop may go; its count orders those who get free at the same instant.
+        has_unfinished_work: whether somebody is still at work when the run ends.
+    """
+
+    def __init__(self, pool: Pool[Any], pauses: Sequence[Windows] = ()) -> None:
+        self.pool, self.workers = pool, pool.workers
+        self.is_alike = pool.is_anonymous
+        self.speeds = [worker.speed for worker in pool.workers]
+        self.has_unfinished_work = False
+        self._limit = pool.site.limit
+        self._pauses = pauses
+        self._free_since = [0.0] * len(self.speeds)
+        self._free: list[plain.Free] = [(0.0, number, number) for number in range(len(self.speeds))]
+        self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
+        self._is_disturbed = True
+
+    def free_since(self) -> float:
+        """Since when the worker is free, or will be, that is next."""
+        return self._free_since[0] if self.is_alike else self._free[0][0]
+
+    def deliveries(self, block: Block, fail: Callable[[float, float, int], float]) -> Iterator[bool]:
+        """The hot loop over a block, within :attr:`bounds`; see :mod:`sim.accelerator.plain`."""
+        push, choose, bounds = block.starts.append, block.chosen.append, self.bounds
+        if self.is_alike:
+            if block.stages is None:
+                return plain.alike_one(self._free_since, block.visible, block.work, bounds, push, fail)
+            return plain.alike_many(self._free_since, block.visible, block.stages, bounds, push)
+        if block.stages is None:
+            return plain.each_one(
+                self._free, block.visible, block.work, self.speeds, bounds, push, choose, fail
+            )
+        hop = self.pool.hop
+        return plain.each_many(
+            self._free, block.visible, block.stages, self.speeds, hop, bounds, push, choose
+        )
+
+    def can_do(self, block: Block, limit: float) -> bool:
+        """Whether the next message of a block ends by a limit and before its worker is disturbed."""
+        position = block.position
+        end = max(block.visible[position], self.free_since())
+        number = 0 if self.is_alike else self._free[0][2]
+        speed = 1.0 if self.is_alike else self.speeds[number]
+        if self.pool.hop and not self.is_alike:
+            end += self.pool.hop
+        for duration in (block.work[position],) if block.stages is None else block.stages[position]:
+            end += abs(duration) / speed
+        return end <= min(limit, self.workers[number].undisturbed_until)
+
+    def set_limit(self, limit: float) -> None:
+        """No delivery of the hot loop may end later."""
+        if limit != self.bounds.limit or self._is_disturbed:
+            self.bounds.limit = limit
+            self.bounds.limits[:] = [min(limit, worker.undisturbed_until) for worker in self.workers]
+            self._is_disturbed = False
+
+    def disturb(self) -> None:
+        """Somebody is away, or soon will be, at other times than before."""
+        self._is_disturbed = True
+
+    def next(self, seen: float) -> tuple[float, Worker]:
+        """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
+        workers = self.workers
+        while True:
+            since, _, number = (self._free_since[0], 0, 0) if self.is_alike else self._free[0]
+            start, worker = max(seen, since), workers[number]
+            if start >= self._limit:
+                return start, worker
+            paused_until = max([windows.end_at(start) for windows in self._pauses], default=start)
+            if paused_until > start:
+                self._wait_until(paused_until)
+                seen = max(seen, paused_until)
+            elif self.is_alike or start < worker.undisturbed_until:
+                return start, worker
+            else:
+                heapreplace(self._free, self._after_outage(self._free[0]))
+
+    def occupy(self, worker: Worker, end: float) -> None:
+        """The worker that is first in the heap is free again at a time."""
+        if end >= self._limit:
+            self.has_unfinished_work = True
+        if self.is_alike:
+            heapreplace(self._free_since, end)
+        else:
+            heapreplace(self._free, (end, self.bounds.count, worker.index))
+        self.bounds.count += 1
+
+    def is_only_one_at(self, start: float) -> bool:
+        """Of workers that are all alike: whether only the next one gets free at a time."""
+        return start not in self._free_since[1:3]
+
+    def _after_outage(self, entry: plain.Free) -> plain.Free:
+        """A worker that is free goes away when an outage begins, and waits anew when it is back."""
+        since, _, number = entry
+        worker = self.workers[number]
+        self._is_disturbed = True
+        is_idle = since < worker.undisturbed_until
+        begin = worker.undisturbed_until if is_idle else since
+        outage = worker.outage_at(begin)
+        if outage is not None:
+            return (outage.end, _AWAY + number, number)
+        return (begin, _AWAY + number, number) if is_idle else entry
+
+    def _wait_until(self, end: float) -> None:
+        """Nobody receives anything before a broker is back; who is free longest stays first."""
+        if self.is_alike:
+            self._free_since[:] = [max(since, end) for since in self._free_since]
+            heapify(self._free_since)
+            return
+        waiting = sorted(self._wait_through(entry, end) for entry in self._free)
+        self._free[:] = [
+            (end, place - MOST_WORKERS, number) if since < end else (since, order, number)
+            for place, (since, order, number) in enumerate(waiting)
+        ]
+        heapify(self._free)
+
+    def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
+        """A worker goes away in the outages that begin while it waits until a time."""
+        while entry[0] < end and self.workers[entry[2]].undisturbed_until < end:
+            entry = self._after_outage(entry)
+        return entry
