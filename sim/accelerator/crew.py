@@ -13,14 +13,11 @@ from typing import Any
 
 from sim.accelerator import plain
 from sim.accelerator.block import Block
+from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
 from sim.components.timelines import Windows
 from sim.components.worker import Worker
-from sim.engine.environment import MOST_WORKERS
 from sim.engine.quantities import UNLIMITED
-
-_AWAY = 1 << 60
-"""Workers that come back follow those that get free at the same instant."""
 
 
 class Crew:
@@ -45,7 +42,7 @@ class Crew:
         self._limit = pool.site.limit
         self._pauses = pauses
         self._free_since = [0.0] * len(self.speeds)
-        self._free: list[plain.Free] = [(0.0, number, number) for number in range(len(self.speeds))]
+        self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
 
@@ -73,7 +70,7 @@ class Crew:
         """Whether the next message of a block ends by a limit and before its worker is disturbed."""
         position = block.position
         end = max(block.visible[position], self.free_since())
-        number = 0 if self.is_alike else self._free[0][2]
+        number = 0 if self.is_alike else self._free[0][3]
         speed = 1.0 if self.is_alike else self.speeds[number]
         if self.pool.hop and not self.is_alike:
             end += self.pool.hop
@@ -96,7 +93,7 @@ class Crew:
         """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
         workers = self.workers
         while True:
-            since, _, number = (self._free_since[0], 0, 0) if self.is_alike else self._free[0]
+            since, _, _, number = (self._free_since[0], 0.0, 0, 0) if self.is_alike else self._free[0]
             start, worker = max(seen, since), workers[number]
             if start >= self._limit:
                 return start, worker
@@ -109,15 +106,30 @@ class Crew:
             else:
                 heapreplace(self._free, self._after_outage(self._free[0]))
 
-    def occupy(self, worker: Worker, end: float) -> None:
-        """The worker that is first in the heap is free again at a time."""
+    def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> None:
+        """The worker that is first in the heap takes a message, and is free again at a time.
+
+        Args:
+            worker: who.
+            seen: since when the message was visible.
+            start: when it is taken.
+            end: when the worker is free again; if at once, it goes on with what is visible already.
+            scheduled: when that end was scheduled.
+        """
         if end >= self._limit:
             self.has_unfinished_work = True
+        self.bounds.count += 1
         if self.is_alike:
             heapreplace(self._free_since, end)
-        else:
-            heapreplace(self._free, (end, self.bounds.count, worker.index))
-        self.bounds.count += 1
+            return
+        entry = self._free[0]
+        if end > start:
+            entry = (end, scheduled, self.bounds.count, worker.index)
+        elif entry[1] == -UNLIMITED:
+            raise Inexact("work that takes no time, at the instant at which a broker is back")
+        elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
+            entry = (end, UNLIMITED, self.bounds.count, worker.index)
+        heapreplace(self._free, entry)
 
     def is_only_one_at(self, start: float) -> bool:
         """Of workers that are all alike: whether only the next one gets free at a time."""
@@ -125,15 +137,15 @@ class Crew:
 
     def _after_outage(self, entry: plain.Free) -> plain.Free:
         """A worker that is free goes away when an outage begins, and waits anew when it is back."""
-        since, _, number = entry
+        since, _, _, number = entry
         worker = self.workers[number]
         self._is_disturbed = True
         is_idle = since < worker.undisturbed_until
         begin = worker.undisturbed_until if is_idle else since
         outage = worker.outage_at(begin)
         if outage is not None:
-            return (outage.end, _AWAY + number, number)
-        return (begin, _AWAY + number, number) if is_idle else entry
+            return (outage.end, UNLIMITED, number, number)
+        return (begin, UNLIMITED, number, number) if is_idle else entry
 
     def _wait_until(self, end: float) -> None:
         """Nobody receives anything before a broker is back; who is free longest stays first."""
@@ -143,13 +155,13 @@ class Crew:
             return
         waiting = sorted(self._wait_through(entry, end) for entry in self._free)
         self._free[:] = [
-            (end, place - MOST_WORKERS, number) if since < end else (since, order, number)
-            for place, (since, order, number) in enumerate(waiting)
+            (end, -UNLIMITED, place, entry[3]) if entry[0] < end else entry
+            for place, entry in enumerate(waiting)
         ]
         heapify(self._free)
 
     def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
         """A worker goes away in the outages that begin while it waits until a time."""
-        while entry[0] < end and self.workers[entry[2]].undisturbed_until < end:
+        while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry)
         return entry

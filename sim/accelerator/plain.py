@@ -21,8 +21,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapreplace
 
-Free = tuple[float, int, int]
-"""A worker in the heap: free since, order among those free since the same instant, number."""
+Free = tuple[float, float, int, int]
+"""A worker in the heap: free since, when that was scheduled, order among what was scheduled then, number.
+
+So workers that get free at one instant stand in the order of the events that free them.
+"""
 
 COMES_BACK, NEEDS_CARE = True, False
 
@@ -148,7 +151,7 @@ def each_one(
                 yield COMES_BACK
                 due, count = bounds.due, bounds.count
                 continue
-            since, _, worker = free[0]
+            since, _, _, worker = free[0]
             start = max(since, seen)
             if duration >= 0.0:
                 end = start + duration / speeds[worker]
@@ -161,7 +164,7 @@ def each_one(
                 if bounds.is_handled:
                     break
                 continue
-            heapreplace(free, (end, count, worker))
+            heapreplace(free, (end, start, count, worker))
             count += 1
             if duration >= 0.0:
                 push(start)
@@ -191,12 +194,13 @@ def each_many(
                 yield COMES_BACK
                 due, count = bounds.due, bounds.count
                 continue
-            since, _, worker = free[0]
+            since, _, _, worker = free[0]
             start = end = max(since, seen)
             if hop:
                 end += hop
-            speed = speeds[worker]
+            begun, speed = start, speeds[worker]
             for duration in durations:
+                begun = end
                 end += duration / speed
             if end > limits[worker]:
                 bounds.count = count
@@ -205,7 +209,7 @@ def each_many(
                 if bounds.is_handled:
                     break
                 continue
-            heapreplace(free, (end, count, worker))
+            heapreplace(free, (end, begun, count, worker))
             count += 1
             push(start)
             choose(worker)

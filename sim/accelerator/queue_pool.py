@@ -207,7 +207,7 @@ class QueuePool:
         else:
             self.columns.taken[copy] = start
         delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1)
-        self.crew.occupy(worker, delivery.end)
+        self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
         if delivery.work is CRASHED:
             self.crew.disturb()
         self._settle(copy, rare, delivery, start + self._timeout, worker)
@@ -244,7 +244,7 @@ class QueuePool:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.last_start, self.crew.bounds.count, copy))
+            heappush(self._given_back, (back, delivery.scheduled, self.crew.bounds.count, copy))
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:
