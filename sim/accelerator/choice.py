@@ -88,7 +88,8 @@ def _reason_to_wait(
 ) -> str:
     """Why a pool that reports to others cannot be worked out, although it could by itself."""
     assert producer is not None
-    if producer.options.outbox or not link.is_plain:
+    is_safe = link.is_plain and (producer.api.is_quiet or not link.hop)
+    if producer.options.outbox or not is_safe:
         return "its reports go by an outbox, or can be hit by faults"
     others = [pool.name for pool in behind if reasons[pool]]
     return f"{' and '.join(others)} behind it: processes" if others else ""

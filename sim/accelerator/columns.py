@@ -54,8 +54,8 @@ class Columns:
             raise Inexact("a message is stored twice")
         self.accepted[messages] = times
 
-    def write(self, block: Block, crew: Crew) -> Written:
-        """All that the hot loop has delivered of a block."""
+    def write(self, block: Block, crew: Crew, first: int) -> Written:
+        """All that the hot loop has delivered of a block; ``first`` is the place of its first message in line."""
         starts = np.array(block.starts)
         good: Any = slice(None)
         if np.isnan(starts).any():
@@ -75,8 +75,8 @@ class Columns:
             hands.applications[effect][rows] = 1
             self._count_busy(begun, now)
             if hands.tells:
-                numbers = block.messages[good]
-                hands.applied += zip(now.tolist(), begun.tolist(), numbers.tolist(), strict=True)
+                orders = np.arange(first, first + block.size, dtype=float)
+                hands.tell(now, begun, orders[good], block.messages[good])
         self.ended[rows] = now
         self.fate[rows] = Outcome.APPLIED
         return Written(rows, good, now)

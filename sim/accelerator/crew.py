@@ -92,7 +92,7 @@ class Crew:
             heapreplace(self._free_since, end)
         else:
             heapreplace(self._free, (end, self.count, worker.index))
-            self.count += 1
+        self.count += 1
 
     def is_only_one_at(self, start: float) -> bool:
         """Of workers that are all alike: whether only the next one gets free at a time."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sim.accelerator.publishing import Inexact
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool, Work
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Slow
@@ -39,7 +41,7 @@ class Hands:
     """The workers of a pool, who also write down what they apply.
 
     Attributes:
-        applied: (time, start of the attempt, message) of everything that followers wait for, in any order.
+        order: place of the delivery under way among all of its pool.
     """
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -56,8 +58,11 @@ class Hands:
         }
         self._late = {effect: ledger.late[effect.number] for effect in self.effects}
         self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
+        self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
-        self.applied: list[tuple[float, float, int]] = []
+        self.order = 0.0
+        self._told: list[tuple[float, float, float, int]] = []
+        self._told_in_blocks: list[NDArray[Any]] = []
 
     def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails."""
@@ -72,12 +77,27 @@ class Hands:
         """A worker who has a message in hand does every effect, until one of them fails."""
         delivery = Delivery(start, DONE, start)
         for effect in self.effects:
-            if self.pool.idempotent and self.applications[effect][message]:
+            if self.pool.idempotent and self._is_applied(effect, message, delivery.end):
                 continue
             delivery = self._perform(worker, effect, message, delivery.end, is_late=is_late)
             if delivery.work is not DONE:
                 break
         return self._cut(delivery)
+
+    def tell(
+        self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
+    ) -> None:
+        """Note applications that followers wait for: when, since when, in which order of delivery, of what."""
+        self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
+
+    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What was applied, in the order in which it happened: numbers of messages, and times, s.
+
+        What ends at one instant happens in the order in which it began, and that in the order of delivery.
+        """
+        told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
+        told = told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        return told[:, 3].astype(np.int64), told[:, 0]
 
     def _perform(
         self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
@@ -88,6 +108,9 @@ class Hands:
             number = attempts.get(message, 0)
             attempts[message] = number + 1
             start = now
+            if number:
+                self._keep_order(effect, message, start)
+            self._begun[effect][message] = start, self.order
             duration, ends = effect.attempt(message, number, now)
             duration /= worker.speed
             for condition in pool.slow[effect]:
@@ -109,7 +132,7 @@ class Hands:
                 return Delivery(now, CRASHED, start)
             if now >= self._limit:
                 break
-            if ends is not FAILS and not (pool.idempotent and self.applications[effect][message]):
+            if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
                 self._apply(effect, message, start, now, is_late or number > 0)
             if ends is SUCCEEDS:
                 return Delivery(now, DONE, start)
@@ -118,18 +141,33 @@ class Hands:
             now, is_lost, _ = worker.spend(now, pool.retry_delay)
             if is_lost:
                 return Delivery(now, CRASHED, start)
-            if pool.idempotent and self.applications[effect][message]:
+            if pool.idempotent and self._is_applied(effect, message, now):
                 return Delivery(now, DONE, start)
         return Delivery(UNLIMITED, CRASHED, now)
 
+    def _keep_order(self, effect: Effect, message: int, start: float) -> None:
+        """Attempts are numbered as deliveries are worked out; of two at a time they may begin otherwise."""
+        before, order = self._begun[effect][message]
+        if start < before or (start == before and order != self.order):
+            raise Inexact("two workers make attempts at one message, the later delivery first")
+
+    def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
+        if not self.applications[effect][message]:
+            return False
+        if self.first_applied[effect][message] == now:
+            raise Inexact("an effect happens at the instant at which somebody asks whether it has")
+        return bool(self.first_applied[effect][message] < now)
+
     def _apply(self, effect: Effect, message: int, start: float, now: float, is_late: bool) -> None:
         first = self.first_applied[effect]
+        if self.pool.idempotent and self.applications[effect][message]:
+            raise Inexact("an effect that is applied once happens earlier by a later delivery")
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
             self._late[effect][message] = is_late
         self.applications[effect][message] += 1
         if self.tells:
-            self.applied.append((now, start, message))
+            self._told.append((now, start, self.order, message))
 
     def _cut(self, delivery: Delivery) -> Delivery:
         """What would end after the end of the run never does."""

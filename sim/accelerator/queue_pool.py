@@ -69,12 +69,10 @@ class QueuePool:
         self._rare: dict[int, _Rare] = {}
         self._again: deque[tuple[float, int]] = deque()
         self._given_back: list[tuple[float, float, int, int]] = []
+        self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
-        self._can_overstay = len(pool.effects) == 1 and not (
-            pool.retries_in_place or pool.hop or pool.idempotent
-        )
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in what arrives before ``until``, and deliver everything that is visible before it.
@@ -92,10 +90,13 @@ class QueuePool:
             while block.position < block.size:
                 due = self._next_due()
                 if due < block.visible[block.position]:
+                    self.hands.order = self._delivered + block.position - 0.5
                     self._come_back()
                 else:
                     self._fresh(block, due)
-            self.columns.write(block, self.crew)
+            self.columns.write(block, self.crew, self._delivered)
+            self._delivered += block.size
+        self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
 
@@ -111,6 +112,7 @@ class QueuePool:
             if limit > 0:
                 self.crew.run(block, start, min(stop, start + _RUN), limit)
         if block.position == start:
+            self.hands.order = self._delivered + start
             self._receive(block.skip(), block.visible[start])
 
     def _quiet_from(self, block: Block) -> float:
@@ -134,7 +136,9 @@ class QueuePool:
         if self._again and not (self._given_back and self._given_back[0][0] < self._again[0][0]):
             due, copy = self._again.popleft()
         else:
-            due, _, _, copy = heappop(self._given_back)
+            due, started, _, copy = heappop(self._given_back)
+            if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
+                raise Inexact("copies are given back at one instant by work that began at several")
         rare = self._rare[copy]
         if due >= self._limit:
             self._end_if_gone(copy, rare, self._limit)
@@ -195,8 +199,6 @@ class QueuePool:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            if not self._can_overstay:
-                raise Inexact("a message is visible again while it is worked on")
             self._again.append((due, copy))
             if delivery.work is DONE and self.queue.options.late_delete and end < rare.gone:
                 rare.gone, rare.by = end, worker.index
@@ -219,7 +221,7 @@ class QueuePool:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.end, self.crew.count, copy))
+            heappush(self._given_back, (back, delivery.last_start, self.crew.count, copy))
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sim.accelerator import publishing
 from sim.accelerator.choice import Plan, choose
 from sim.accelerator.publishing import Arrivals, Inexact
@@ -47,19 +45,10 @@ def run(site: Site, horizon: float) -> Plan:
         pool.is_cut_off = blocks.crew.has_unfinished_work
         for effect, link in plan.reports:
             if effect in pool.effects:
-                arrivals |= publishing.report(link, *_completions(blocks), site.limit)
+                arrivals |= publishing.report(link, *blocks.hands.completions(), site.limit)
     return plan
 
 
 def _blocks(pool: Pool[Any]) -> QueuePool:
     assert isinstance(pool.source, Queue)
     return QueuePool(pool)
-
-
-def _completions(blocks: QueuePool) -> Arrivals:
-    """What a pool has applied, in the order in which that happened."""
-    if not blocks.hands.applied:
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    times, starts, numbers = (np.array(column) for column in zip(*blocks.hands.applied, strict=True))
-    order = np.lexsort((starts, times))
-    return numbers[order].astype(np.int64), times[order]

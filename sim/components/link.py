@@ -52,6 +52,8 @@ class Link:
             self._first_attempt if self._refusals else broker.accept
         )
         self._network = [each for each in conditions if isinstance(each.fault, Delay | Loss)]
+        self._unheard = 0
+        site.unfinished.append(lambda: self._unheard > 0)
         self.is_plain = not self._network and not self._refusals
         self.is_instant = not hop and not self._network
 
@@ -106,5 +108,7 @@ class Link:
         return self.arrive(message, 0, now)
 
     def _arrive_unheard(self, message: int, attempt: int, arrival: float) -> Process:
+        self._unheard += 1
         yield self._site.at(arrival)
         self.arrive(message, attempt, arrival)
+        self._unheard -= 1
