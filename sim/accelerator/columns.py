@@ -55,7 +55,7 @@ class Columns:
         self.accepted[messages] = times
 
     def write(self, block: Block, crew: Crew, first: int) -> Written:
-        """All that the hot loop has delivered of a block; ``first`` is the place of its first message in line."""
+        """All that the hot loop has delivered of a block; ``first`` is its first message's place in line."""
         starts = np.array(block.starts)
         good: Any = slice(None)
         if np.isnan(starts).any():

@@ -7,6 +7,7 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from heapq import heapify, heapreplace
 from typing import Any
@@ -65,6 +66,19 @@ class Crew:
             plain.each_one(self._free, visible, work, speeds, limits, count, push, choose)
         else:
             plain.each_many(self._free, visible, work, speeds, limits, self.pool.hop, count, push, choose)
+        self.count += block.position - start
+
+    def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
+        """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
+        assert block.stages is None
+        visible, work, push = block.visible[start:stop], block.work[start:stop], block.starts.append
+        if self.is_alike:
+            plain.alike_bounded(self._free_since, visible, work, limit, leaves, push)
+            return
+        limits = [min(limit, worker.undisturbed_until) for worker in self.workers]
+        plain.each_bounded(
+            self._free, visible, work, self.speeds, limits, leaves, self.count, push, block.chosen.append
+        )
         self.count += block.position - start
 
     def next(self, seen: float) -> tuple[float, Worker]:

@@ -1,4 +1,4 @@
-"""What a worker makes of one delivery: the life of :class:`~sim.components.consumer.Pool`, worked out at once.
+"""What a worker makes of one delivery: the life of :class:`~sim.components.consumer.Pool`, at one go.
 
 Effects and attempts in order, slow and failing sinks, outages and crashes of the worker: all of it follows
 from timelines and draws, so that the end of a delivery is known when it starts. The careful way of the
@@ -87,7 +87,7 @@ class Hands:
     def tell(
         self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
     ) -> None:
-        """Note applications that followers wait for: when, since when, in which order of delivery, of what."""
+        """Note what followers wait for: applied when, since when, in which order of delivery, of what."""
         self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
 
     def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -99,7 +99,7 @@ class Hands:
         told = told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
         return told[:, 3].astype(np.int64), told[:, 0]
 
-    def _perform(
+    def _perform(  # noqa: C901, PLR0912 - one story, as in the twin
         self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
     ) -> Delivery:
         """One effect of one message; the twin of ``Pool._perform``."""
@@ -135,7 +135,7 @@ class Hands:
             if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
                 self._apply(effect, message, start, now, is_late or number > 0)
             if ends is SUCCEEDS:
-                return Delivery(now, DONE, start)
+                return Delivery(now, CRASHED if pool.dies_after(effect, message) else DONE, start)
             if not pool.retries_in_place:
                 return Delivery(now, FAILED, start)
             now, is_lost, _ = worker.spend(now, pool.retry_delay)

@@ -6,12 +6,14 @@ retention, the end of the run. What may go otherwise has a duration of infinity,
 limit finds it; the loop stops there and the careful way takes over. The oldest visible message goes to the
 worker that has been free longest, which is the first of a heap.
 
-Four loops, because each of them would pay for what only another needs: one stage of work or several, workers
-that are all alike or not. Plain lists and floats, no attributes: what a compiled kernel could replace.
+Separate loops, because each of them would pay for what only another needs: one stage of work or several,
+workers that are all alike or not, a memory that is bounded or not. Plain lists and floats, no attributes:
+what a compiled kernel could replace.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import heapreplace
 
@@ -64,7 +66,7 @@ def alike_many(
         push(start)
 
 
-def each_one(
+def each_one(  # noqa: PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
     durations: Iterable[float],
@@ -98,7 +100,7 @@ def each_one(
         choose(worker)
 
 
-def each_many(
+def each_many(  # noqa: PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
@@ -120,6 +122,60 @@ def each_many(
             end += duration / speed
         if end > limits[worker]:
             return
+        heapreplace(free, (end, count, worker))
+        count += 1
+        push(start)
+        choose(worker)
+
+
+def alike_bounded(
+    free: list[float],
+    visible: Iterable[float],
+    durations: Iterable[float],
+    limit: float,
+    leaves: deque[float],
+    push: Callable[[float], None],
+) -> None:
+    """As :func:`alike_one`, for a memory that is bounded: stops at a message that finds it full.
+
+    Args:
+        free: see there.
+        visible: see there.
+        durations: see there.
+        limit: see there.
+        leaves: when the last ones to be accepted leave the memory, as many as it holds; changed in place.
+        push: see there.
+    """
+    for seen, duration in zip(visible, durations, strict=False):
+        since = free[0]
+        start = max(since, seen)
+        end = start + duration
+        if end > limit or (start > seen and (not leaves or leaves[0] > seen)):
+            return
+        leaves.append(start)
+        heapreplace(free, end)
+        push(start)
+
+
+def each_bounded(  # noqa: PLR0917 - plain data
+    free: list[Free],
+    visible: Iterable[float],
+    durations: Iterable[float],
+    speeds: list[float],
+    limits: list[float],
+    leaves: deque[float],
+    count: int,
+    push: Callable[[float], None],
+    choose: Callable[[int], None],
+) -> None:
+    """As :func:`each_one`, for a memory that is bounded: see :func:`alike_bounded`."""
+    for seen, duration in zip(visible, durations, strict=False):
+        since, _, worker = free[0]
+        start = max(since, seen)
+        end = start + duration / speeds[worker]
+        if end > limits[worker] or (start > seen and (not leaves or leaves[0] > seen)):
+            return
+        leaves.append(start)
         heapreplace(free, (end, count, worker))
         count += 1
         push(start)
