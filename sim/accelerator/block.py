@@ -87,6 +87,14 @@ class Block:
         self._set_stages(pool, work)
         self.starts: list[float] = []
         self.chosen: list[int] = []
+        self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
+        self._next = 0
+
+    def next_careful(self) -> int:
+        """The position of the next message that the hot loop must not take."""
+        while self._careful[self._next] < len(self.starts):
+            self._next += 1
+        return self._careful[self._next]
 
     @property
     def position(self) -> int:

@@ -12,8 +12,9 @@ from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
 from sim.components.queue import Queue
+from sim.components.requests import Requests
 from sim.components.site import Site
-from sim.components.topic import QueueSubscription
+from sim.components.topic import QueueSubscription, Subscriber
 
 __all__ = ["Inexact", "Plan", "choose"]
 
@@ -39,7 +40,7 @@ class Plan:
     @property
     def has_processes(self) -> bool:
         """Whether anything has to be simulated."""
-        return self.producer is None or any(self.reasons.values())
+        return bool(self.noting) or any(self.reasons.values())
 
 
 def choose(site: Site) -> Plan:
@@ -63,7 +64,9 @@ def choose(site: Site) -> Plan:
     return Plan(
         pools=tuple(chosen),
         producer=producer if is_published else None,
-        noting=tuple(pool for pool in chosen if pool not in fed_by_blocks),
+        noting=tuple(
+            pool for pool in chosen if not (pool in fed_by_blocks or isinstance(pool.source, Requests))
+        ),
         reports=tuple(told),
         reasons={pool.name: reason for pool, reason in reasons.items()},
     )
@@ -96,7 +99,18 @@ def _reason(pool: Pool[Any]) -> str:
     source = pool.source
     if isinstance(source, Queue):
         return _of_queue(source, pool)
+    if isinstance(source, Subscriber | Requests):
+        return _of_service(source, pool)
     return "its source has no blocks"
+
+
+def _of_service(source: Subscriber | Requests, pool: Pool[Any]) -> str:
+    outages = [outage for worker in pool.workers for outage in worker.outages]
+    if any(outage.takes_memory and outage.end <= outage.start for outage in outages):
+        return "the service is down for no time at all"
+    if isinstance(source, Subscriber) and not source.options.retry_delay:
+        return "failed pushes are tried again at once"
+    return ""
 
 
 def _of_queue(queue: Queue, pool: Pool[Any]) -> str:

@@ -7,6 +7,7 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from typing import Any
@@ -89,6 +90,37 @@ class Crew:
         """Somebody is away, or soon will be, at other times than before."""
         self._is_disturbed = True
 
+    def run(self, block: Block, start: int, stop: int, limit: float) -> None:
+        """The same for a part of a block, until one of its messages would not end by a limit."""
+        bounds, push, choose = self.bounds, block.starts.append, block.chosen.append
+        visible, work = block.visible[start:stop], block.work[start:stop]
+        bounds.due = UNLIMITED
+        self.set_limit(limit)
+        if block.stages is not None:
+            stages = block.stages[start:stop]
+            if self.is_alike:
+                loop = plain.alike_many(self._free_since, visible, stages, bounds, push)
+            else:
+                hop = self.pool.hop
+                loop = plain.each_many(self._free, visible, stages, self.speeds, hop, bounds, push, choose)
+        elif self.is_alike:
+            loop = plain.alike_one(self._free_since, visible, work, bounds, push, _never)
+        else:
+            loop = plain.each_one(self._free, visible, work, self.speeds, bounds, push, choose, _never)
+        next(loop, None)
+
+    def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
+        """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
+        assert block.stages is None
+        visible, work, push = block.visible[start:stop], block.work[start:stop], block.starts.append
+        if self.is_alike:
+            plain.alike_bounded(self._free_since, visible, work, limit, leaves, push)
+            return
+        self.set_limit(limit)
+        limits, count, choose = self.bounds.limits, self.bounds.count, block.chosen.append
+        plain.each_bounded(self._free, visible, work, self.speeds, limits, leaves, count, push, choose)
+        self.bounds.count += block.position - start
+
     def next(self, seen: float) -> tuple[float, Worker]:
         """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
         workers = self.workers
@@ -165,3 +197,8 @@ class Crew:
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry)
         return entry
+
+
+def _never(start: float, end: float, worker: int) -> float:
+    """Where the hot loop takes nothing that fails."""
+    raise AssertionError((start, end, worker))

@@ -1,4 +1,4 @@
-"""What a worker makes of one delivery: the life of :class:`~sim.components.consumer.Pool`, worked out at once.
+"""What a worker makes of one delivery: the life of :class:`~sim.components.consumer.Pool`, at one go.
 
 Effects and attempts in order, slow and failing sinks, outages and crashes of the worker: all of it follows
 from timelines and draws, so that the end of a delivery is known when it starts. The careful way of the
@@ -123,7 +123,7 @@ class Hands:
             raise Inexact("of what happens at one instant, some takes no time")
         return told[:, 3].astype(np.int64), told[:, 0]
 
-    def _perform(
+    def _perform(  # noqa: C901, PLR0912 - one story, as in the twin
         self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
     ) -> tuple[float, Work]:
         """One effect of one message; the twin of ``Pool._perform``."""
@@ -150,8 +150,10 @@ class Hands:
                 return now, CRASHED
             if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
                 self._apply(effect, message, now, is_late or number > 0)
-            if ends is SUCCEEDS or not pool.retries_in_place:
-                return now, DONE if ends is SUCCEEDS else FAILED
+            if ends is SUCCEEDS:
+                return now, CRASHED if pool.dies_after(effect, message) else DONE
+            if not pool.retries_in_place:
+                return now, FAILED
             now, is_lost = self._spend(worker, now, pool.retry_delay, is_busy=False)
             if is_lost:
                 return now, CRASHED

@@ -10,13 +10,15 @@ The loops are generators, so that a stop costs next to nothing: they yield ``COM
 is due back goes before the next message, and ``NEEDS_CARE`` at a message that they must not take. Whoever
 drives them then does what is to be done, and says in :class:`Bounds` how to go on.
 
-Four loops, because each of them would pay for what only another needs: one stage of work or several, workers
-that are all alike or not. Plain lists and floats: what a compiled kernel could replace.
+Separate loops, because each of them would pay for what only another needs: one stage of work or several,
+workers that are all alike or not, a memory that is bounded or not. Plain lists and floats: what a compiled
+kernel could replace.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapreplace
@@ -75,7 +77,7 @@ def alike_one(
                 due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
-            start = max(since, seen)
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration if duration >= 0.0 else start - duration
             if end > limit:
                 yield NEEDS_CARE
@@ -107,7 +109,7 @@ def alike_many(
                 due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
-            start = end = max(since, seen)
+            start = end = seen if seen > since else since  # noqa: FURB136
             for duration in durations:
                 end += duration
             if end > limit:
@@ -121,7 +123,7 @@ def alike_many(
             break
 
 
-def each_one(
+def each_one(  # noqa: PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
     work: Iterable[float],
@@ -152,7 +154,7 @@ def each_one(
                 due, count = bounds.due, bounds.count
                 continue
             since, _, _, worker = free[0]
-            start = max(since, seen)
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             if duration >= 0.0:
                 end = start + duration / speeds[worker]
             else:
@@ -175,7 +177,7 @@ def each_one(
     bounds.count = count
 
 
-def each_many(
+def each_many(  # noqa: PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
@@ -195,7 +197,7 @@ def each_many(
                 due, count = bounds.due, bounds.count
                 continue
             since, _, _, worker = free[0]
-            start = end = max(since, seen)
+            start = end = seen if seen > since else since  # noqa: FURB136
             if hop:
                 end += hop
             begun, speed = start, speeds[worker]
@@ -215,3 +217,57 @@ def each_many(
             choose(worker)
             break
     bounds.count = count
+
+
+def alike_bounded(
+    free: list[float],
+    visible: Iterable[float],
+    durations: Iterable[float],
+    limit: float,
+    leaves: deque[float],
+    push: Callable[[float], None],
+) -> None:
+    """As :func:`alike_one`, for a memory that is bounded: stops at a message that finds it full.
+
+    Args:
+        free: see there.
+        visible: see there.
+        durations: see there.
+        limit: see there.
+        leaves: when the last ones to be accepted leave the memory, as many as it holds; changed in place.
+        push: see there.
+    """
+    for seen, duration in zip(visible, durations, strict=False):
+        since = free[0]
+        start = seen if seen > since else since  # noqa: FURB136
+        end = start + duration
+        if end > limit or (start > seen and (not leaves or leaves[0] > seen)):
+            return
+        leaves.append(start)
+        heapreplace(free, end)
+        push(start)
+
+
+def each_bounded(  # noqa: PLR0917 - plain data
+    free: list[Free],
+    visible: Iterable[float],
+    durations: Iterable[float],
+    speeds: list[float],
+    limits: list[float],
+    leaves: deque[float],
+    count: int,
+    push: Callable[[float], None],
+    choose: Callable[[int], None],
+) -> None:
+    """As :func:`each_one`, for a memory that is bounded: see :func:`alike_bounded`."""
+    for seen, duration in zip(visible, durations, strict=False):
+        since, _, _, worker = free[0]
+        start = seen if seen > since else since  # noqa: FURB136
+        end = start + duration / speeds[worker]
+        if end > limits[worker] or (start > seen and (not leaves or leaves[0] > seen)):
+            return
+        leaves.append(start)
+        heapreplace(free, (end, start, count, worker))
+        count += 1
+        push(start)
+        choose(worker)

@@ -15,6 +15,7 @@ from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
 from sim.components.topic import QueueSubscription, Topic
+from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome, Reply
 
@@ -48,7 +49,7 @@ def publish(producer: Producer) -> dict[Any, Arrivals]:
     """Publish all messages, answer the callers; what arrives at each holder."""
     site = producer.site
     numbers = np.arange(len(site.messages), dtype=np.int64)
-    now = site.messages.published
+    now = answered = site.messages.published
     found: dict[Any, Arrivals] = {}
     waiting = site.messages.waiting
     for link in producer.writes:
@@ -68,8 +69,13 @@ def publish(producer: Producer) -> dict[Any, Arrivals]:
     return found
 
 
+def request(messages: Messages) -> Arrivals:
+    """The requests of callers who wait for the work itself to be done."""
+    return np.arange(len(messages), dtype=np.int64), np.maximum(messages.published, 0.0)
+
+
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
-    """Workers report tasks that are complete; what arrives at each holder before the run ends at ``limit``."""
+    """Workers report complete tasks; what arrives at each holder before the run ends at ``limit``."""
     arrived = times + link.hop
     _happens_in_time(limit, arrived + link.hop)
     return _reach(link.broker, messages, arrived, limit)

@@ -66,6 +66,7 @@ class QueuePool:
         self._rare: dict[int, _Rare] = {}
         self._again: deque[tuple[float, int]] = deque()
         self._given_back: list[tuple[float, float, int, int]] = []
+        self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]

@@ -7,11 +7,14 @@ from typing import Any
 from sim.accelerator import publishing
 from sim.accelerator.choice import Plan, choose
 from sim.accelerator.publishing import Arrivals, Inexact
+from sim.accelerator.push_pool import PushPool
 from sim.accelerator.queue_pool import QueuePool
+from sim.accelerator.request_pool import RequestPool
 from sim.components.consumer import Pool
 from sim.components.inlet import Inlet
 from sim.components.queue import Queue
 from sim.components.site import Site
+from sim.components.topic import Subscriber
 
 __all__ = ["Inexact", "run"]
 
@@ -33,12 +36,15 @@ def run(site: Site, horizon: float) -> Plan:
     arrivals: dict[Any, Arrivals] = {}
     if plan.producer is not None:
         arrivals = publishing.publish(plan.producer)
+    elif site.producer is None:
+        arrivals = {pool.source: publishing.request(site.messages) for pool in plan.pools}
     without = [*plan.pools, plan.producer]
     if plan.has_processes:
-        for pool in plan.noting:
-            pool.source.inlet = Inlet()
+        inlets = {pool.source: Inlet() for pool in plan.noting}
+        for source, inlet in inlets.items():
+            source.inlet = inlet
         site.run_to_the_end(horizon, without)
-        arrivals |= {pool.source: pool.source.inlet.arrivals() for pool in plan.noting}
+        arrivals |= {source: inlet.arrivals() for source, inlet in inlets.items()}
     for pool in plan.pools:
         blocks = _blocks(pool)
         blocks.advance(*arrivals.pop(pool.source))
@@ -49,6 +55,9 @@ def run(site: Site, horizon: float) -> Plan:
     return plan
 
 
-def _blocks(pool: Pool[Any]) -> QueuePool:
-    assert isinstance(pool.source, Queue)
-    return QueuePool(pool)
+def _blocks(pool: Pool[Any]) -> QueuePool | PushPool | RequestPool:
+    if isinstance(pool.source, Queue):
+        return QueuePool(pool)
+    if isinstance(pool.source, Subscriber):
+        return PushPool(pool)
+    return RequestPool(pool)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.components.faults import Crash, Down
 from sim.components.site import Site
-from sim.components.timelines import Condition, names
+from sim.components.timelines import Condition, Windows, names
 from sim.vocabulary import Role
 
 
@@ -26,6 +31,19 @@ class ApiFaults:
     def faults(self, steps: int) -> tuple[str, ...]:
         """Names of the faults that matter to requests of so many steps."""
         return names([*self._timed, *(self._chances if steps > 1 else ())])
+
+    def away(self) -> list[Windows]:
+        """When a request finds nobody."""
+        return [each.windows for each in self._timed if each.windows is not None]
+
+    def may_die(self, steps: int, low: int, high: int) -> NDArray[Any] | None:
+        """Of the requests from low to high those in the middle of which the server may die; None: of none."""
+        found: NDArray[Any] | None = None
+        for chance in self._chances if steps > 1 else ():
+            hit = chance.may_hit(low, high)
+            hit = np.ones(high - low, dtype=bool) if hit is None else hit
+            found = hit if found is None else found | hit
+        return found
 
     def is_away(self, now: float) -> bool:
         """Whether a request finds nobody."""

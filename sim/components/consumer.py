@@ -192,6 +192,10 @@ class Pool(Generic[Item]):
         self._api_dies = after
         self.is_plain = False
 
+    def dies_after(self, effect: Effect, message: int) -> bool:
+        """Whether the handler of a message dies as soon as this effect has happened."""
+        return self._api_dies is not None and self._api_dies(message) == effect.number + 1
+
     def is_down(self) -> bool:
         """Whether every worker is away now."""
         now = self.site.now
@@ -326,8 +330,7 @@ class Pool(Generic[Item]):
             if attempt is not FAILS and not (self.idempotent and effect.applications[message]):
                 effect.apply(message, site.now, is_late or number > 0)
             if attempt is SUCCEEDS:
-                dies = self._api_dies is not None and self._api_dies(message) == effect.number + 1
-                return CRASHED if dies else DONE
+                return CRASHED if self.dies_after(effect, message) else DONE
             if not self.retries_in_place:
                 return FAILED
             if (yield from self._spend(worker, self.retry_delay, is_busy=False)):

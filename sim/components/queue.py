@@ -20,7 +20,6 @@ from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
 from sim.components.faults import Down
-from sim.components.inlet import Inlet
 from sim.components.polling import Polls
 from sim.components.site import Site
 from sim.components.timelines import ends_of, names
@@ -75,7 +74,6 @@ class Queue(Source[Receipt]):
 
     Attributes:
         pauses: when its broker is down and hands nothing out.
-        inlet: where it only notes what arrives, because its pool is worked out afterwards.
     """
 
     def __init__(
@@ -97,7 +95,6 @@ class Queue(Source[Receipt]):
         self._deliveries = self.log.deliveries
         self.options = options
         self.consumers = consumers
-        self.inlet: Inlet | None = None
         self._site = site
         self._messages = len(site.messages)
         self._max_receives = options.max_receives

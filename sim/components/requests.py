@@ -29,6 +29,10 @@ class Requests(Source[int]):
         options: how long a caller waits.
         handlers: how many there are.
         hop: network delay from the caller's front end to a handler and back, one way, s.
+
+    Attributes:
+        api: when the server is away, and when it dies in the middle of a request.
+        timeout: how long a caller waits, s; None for ever.
     """
 
     def __init__(self, site: Site, options: CallerOptions, handlers: PoolOptions, hop: float) -> None:
@@ -38,17 +42,17 @@ class Requests(Source[int]):
         self.log = site.ledger.log("consumers", tuple(effect.number for effect in effects))
         self._site = site
         self._ledger = site.ledger
-        self._timeout = options.timeout
-        self._hop = hop
+        self.timeout = options.timeout
+        self.hop = hop
         self._waiting_requests: deque[int] = deque()
         self._held = 0
         self._has_all = False
-        self._api = ApiFaults(site)
+        self.api = ApiFaults(site)
         for effect in effects:
             effect.refuse_during(site.faults.refused_calls(effect.name, handlers.count))
         self.pool = Pool(site, "consumers", effects, self, handlers, hop=hop, is_api=True)
-        if not self._api.is_quiet:
-            self.pool.die_between_effects(lambda message: self._api.dies_after(message, len(effects)))
+        if not self.api.is_quiet:
+            self.pool.die_between_effects(lambda message: self.api.dies_after(message, len(effects)))
         site.starting.append((self, lambda: site.process(self._serve_all())))
         site.unfinished.append(lambda: not self._has_all or self._held > 0)
 
@@ -105,8 +109,8 @@ class Requests(Source[int]):
 
     def _serve(self, message: int) -> None:
         now = self._site.now
-        if self._api.is_away(now) or self.pool.is_down():
-            fate = Outcome.REJECTED if self._api.is_away(now) else Outcome.DROPPED
+        if self.api.is_away(now) or self.pool.is_down():
+            fate = Outcome.REJECTED if self.api.is_away(now) else Outcome.DROPPED
             self._ledger.never_stored(self.log.effects, message, fate, now)
             self._ledger.answer(message, Reply.ERROR, now)
             return
@@ -128,9 +132,9 @@ class Requests(Source[int]):
         self.log.ended[message] = now
         self.log.fate[message] = fate
         self._held -= 1
-        answered = now + self._hop
+        answered = now + self.hop
         published = self._ledger.published[message]
-        if self._timeout is not None and answered > published + self._timeout:
-            self._ledger.answer(message, Reply.ERROR, float(published) + self._timeout)
+        if self.timeout is not None and answered > published + self.timeout:
+            self._ledger.answer(message, Reply.ERROR, float(published) + self.timeout)
         elif reply is not Reply.NONE:
             self._ledger.answer(message, reply, answered)

@@ -61,7 +61,7 @@ class Site(Environment):
         self.pools: list[Pool[Any]] = []
         self.at_work: list[Pool[Any]] = []
         self.producer: Producer | None = None
-        self.starting: list[tuple[object, Callable[[], None]]] = []
+        self.starting: list[tuple[object, Callable[[], object]]] = []
         self.unfinished: list[Callable[[], bool]] = []
         self.underway: list[Callable[[], list[tuple[int, int]]]] = []
         self.closing: list[Callable[[], None]] = []

@@ -39,6 +39,13 @@ class Windows:
         found = bisect_right(self.starts, time) - 1
         return max(self.ends[found], time) if found >= 0 else time
 
+    def ends_at(self, times: NDArray[Any]) -> NDArray[Any]:
+        """The same for many times."""
+        if not self.starts:
+            return times
+        found = np.searchsorted(self.starts, times, side="right") - 1
+        return np.where(found >= 0, np.maximum(np.array(self.ends)[found], times), times)
+
     def quiet_until(self, time: float) -> float:
         """When the next of them starts; minus infinity while one is on."""
         found = bisect_right(self.starts, time) - 1

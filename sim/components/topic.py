@@ -18,7 +18,6 @@ from pydantic import Field
 from sim.components.consumer import Pool, PushConsumers
 from sim.components.effect import Effect
 from sim.components.faults import Down
-from sim.components.inlet import Inlet
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.timelines import Outage, names
@@ -80,6 +79,7 @@ class Subscription:
 
     Attributes:
         faults: names of the faults in which it does not push.
+        pauses: when they last.
     """
 
     def __init__(
@@ -98,16 +98,33 @@ class Subscription:
         self._failures: dict[int, int] = {}
         self._on_the_way = DelayLine(site, hop, self._arrive) if hop else None
         self._resting = DelayLine(site, options.retry_delay, self.push, rank=PUSH_AGAIN)
-        self._pauses = site.faults.pauses(effects)
+        self._held_back: deque[int] = deque()
+        self.pauses = site.faults.pauses(effects)
         self.faults = names(site.faults.conditions(Role.BROKER, effects, Down))
 
     def push(self, thing: int) -> None:
-        """One attempt, now; while the topic is down it waits."""
-        for windows in self._pauses:
-            if windows.covers(self._site.now):
-                if (end := windows.end_at(self._site.now)) < UNLIMITED:
-                    self._site.call_at(end, lambda: self.push(thing))
+        """One attempt, now; while the topic is down it waits in line."""
+        if self.pauses:
+            if self._held_back:
+                self._held_back.append(thing)
                 return
+            end = next(
+                (each.end_at(self._site.now) for each in self.pauses if each.covers(self._site.now)), None
+            )
+            if end is not None:
+                self._held_back.append(thing)
+                if end < UNLIMITED:
+                    self._site.call_at(end, self._resume)
+                return
+        self._send(thing)
+
+    def _resume(self) -> None:
+        """Push what has waited, in the order in which it came, unless the topic is down again."""
+        waiting, self._held_back = self._held_back, deque()
+        for thing in waiting:
+            self.push(thing)
+
+    def _send(self, thing: int) -> None:
         if self._on_the_way is None:
             self._arrive(thing)
         else:
@@ -196,7 +213,9 @@ class Subscriber(Source[int]):
         hop: network delay of a push, s.
 
     Attributes:
-        inlet: where it only notes what arrives, because its pool is worked out afterwards.
+        pauses: when the topic does not push, because it is down.
+        hop: network delay of a push, s.
+        is_nacking: whether a failed attempt counts as a failed push.
     """
 
     def __init__(
@@ -217,9 +236,10 @@ class Subscriber(Source[int]):
         self._site = site
         self._subscription = Subscription(site, options, hop, its_effects, self._offer, self._give_up)
         self.faults = self._subscription.faults
-        self._is_nacking = consumers.on_error == "nack"
+        self.pauses = self._subscription.pauses
+        self.hop = hop
+        self.is_nacking = consumers.on_error == "nack"
         self._buffer = options.buffer
-        self.inlet: Inlet | None = None
         self._memory: deque[int] = deque()
         self._held = 0
         site.unfinished.append(lambda: self._held > 0)
@@ -256,7 +276,7 @@ class Subscriber(Source[int]):
     def failed(self, item: int, effect: int) -> None:
         """The topic is told of the failure, or the message is dropped."""
         del effect
-        if self._is_nacking:
+        if self.is_nacking:
             self.log.returned.append(self._site.now)
             self._subscription.failed(item)
         else:

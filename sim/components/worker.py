@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from sim.components.inlet import Inlet
 from sim.components.site import Site
 from sim.components.timelines import Outage, first_outage
 from sim.components.wiring import Flow
@@ -120,6 +121,9 @@ class Source(Generic[Item]):
         node: name of the part from which workers take.
         flow: how they take.
         shares: for each worker the partitions that it owns; empty where all take from one line.
+
+    Attributes:
+        inlet: where it only notes what arrives, because its pool is worked out afterwards.
     """
 
     def __init__(self, site: Site, node: str, flow: Flow, shares: Sequence[range] = ()) -> None:
@@ -127,6 +131,7 @@ class Source(Generic[Item]):
         self.flow: Flow = flow
         self.shares = tuple(shares)
         self.waiting: deque[Worker] = deque()
+        self.inlet: Inlet | None = None
         self._wake = site.wake
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Item] | None:

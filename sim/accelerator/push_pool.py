@@ -1,0 +1,165 @@
+"""A service to which a topic pushes, in blocks: the twin of :class:`~sim.components.topic.Subscriber`.
+
+Pushes are made in the order of the times at which they are due: what the topic takes in, and what it tries
+again after a failure; at one instant what it takes in comes first. A topic that is down holds them back, and
+they travel a hop, which changes nothing in their order. So when a push arrives, all that could be in memory
+before it is known (:mod:`sim.accelerator.service`).
+
+Left to the processes: a message that a topic takes in twice; services that are down for no time at all; and
+failures at one instant of which one takes no time, because their order is that of the workers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.block import Block, pieces
+from sim.accelerator.hands import Delivery
+from sim.accelerator.publishing import Inexact
+from sim.accelerator.service import Service
+from sim.components.consumer import CRASHED, DONE, FAILED, Pool
+from sim.components.topic import Subscriber
+from sim.engine.quantities import UNLIMITED
+from sim.vocabulary import Outcome
+
+_BY_WORK, _ON_ARRIVAL = range(2)
+"""What is said of a failure: a worker ended with it, or it came with an arrival, which is later."""
+
+_Failure = tuple[float, float, int, float, int, int]
+"""Due again, when it failed, how, when the attempt began, place in line, copy."""
+
+
+class PushPool:
+    """One subscription and its pool.
+
+    Args:
+        pool: whose source is a :class:`~sim.components.topic.Subscriber`.
+    """
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        assert isinstance(pool.source, Subscriber)
+        self.pool, self.subscriber = pool, pool.source
+        self.log = pool.source.log
+        self._service = Service(pool, self.log, pool.source.options.buffer)
+        self.crew, self.hands, self._columns = self._service.crew, self._service.hands, self._service.columns
+        assert self.log.pushed is not None
+        self._pushed = np.frombuffer(self.log.pushed)
+        self._limit = pool.site.limit
+        self._failures: dict[int, int] = {}
+        self._resting: list[_Failure] = []
+        self._count = 0
+        self._delivered = 0
+
+    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Push everything, as often as needed.
+
+        Args:
+            messages: numbers of the messages, in the order in which the topic takes them in.
+            times: when it does, sorted, of the same shape.
+        """
+        self._columns.take_in(messages, times)
+        for numbers, pushed in pieces(messages, times):
+            arrivals = self._arrivals(pushed)
+            block = Block(self.pool, numbers, pushed, arrivals, first=self._delivered)
+            while block.position < block.size:
+                due = self._next_due()
+                if due < block.times[block.position]:
+                    self.hands.order = self._delivered + block.position - 0.5
+                    self._push_again()
+                else:
+                    self._push(block, due)
+            written = self._columns.write(block, self.crew)
+            self._pushed[written.rows] = arrivals[written.good]
+            self._delivered += block.size
+        self.hands.order = self._delivered - 0.5
+        while self._next_due() < self._limit:
+            self._push_again()
+
+    def _push(self, block: Block, due: float) -> None:
+        """Push for the first time, as far as that comes before the next further attempt."""
+        start, stop = block.position, block.size
+        if due < UNLIMITED:
+            stop = bisect_right(block.times, due, start)
+        if not self._service.serve(block, stop):
+            self.hands.order = self._delivered + start
+            self._arrive(block.skip(), block.visible[start])
+
+    def _next_due(self) -> float:
+        return self._resting[0][0] if self._resting else UNLIMITED
+
+    def _push_again(self) -> None:
+        due, failed, how, began, _, copy = heappop(self._resting)
+        if self._resting:
+            other = self._resting[0]
+            if other[1] == failed and other[2] == how == _BY_WORK and failed in (began, other[3]):
+                raise Inexact("two workers fail at one instant, one of them at once")
+        self._arrive(copy, float(self._arrivals(np.array([due]))[0]))
+
+    def _arrive(self, copy: int, now: float) -> None:
+        """A push arrives."""
+        if now >= self._limit:
+            return
+        stay = self._service.take(copy, now, is_late=copy in self._failures)
+        if stay is None:
+            self._fail(copy, now, _ON_ARRIVAL, now)
+            return
+        if not self._columns.deliveries[copy]:
+            self._pushed[copy] = now
+        self._columns.deliveries[copy] += 1
+        if stay.lost < UNLIMITED:
+            self.log.removed.append(stay.lost)
+            self._end(copy, Outcome.LOST, stay.lost)
+        if stay.delivery is None:
+            return
+        if np.isnan(self._columns.taken[copy]):
+            self._columns.taken[copy] = stay.start
+        else:
+            self.log.retaken.append(stay.start)
+        if stay.delivery.end < self._limit:
+            self._settle(copy, stay.delivery, is_at_once=stay.delivery.end == now)
+
+    def _settle(self, copy: int, delivery: Delivery, *, is_at_once: bool) -> None:
+        """What the end of a delivery means."""
+        end = delivery.end
+        if delivery.work is DONE:
+            self._end(copy, Outcome.APPLIED, end)
+        elif delivery.work is CRASHED:
+            self._end(copy, Outcome.LOST, end)
+        elif self.subscriber.is_nacking:
+            assert delivery.work is FAILED
+            self.log.returned.append(end)
+            self._fail(copy, end, _ON_ARRIVAL if is_at_once else _BY_WORK, delivery.scheduled)
+        else:
+            self._end(copy, Outcome.DROPPED, end)
+
+    def _fail(self, copy: int, now: float, how: int, began: float) -> None:
+        """A push has failed: once more later, or never."""
+        failures = self._failures.get(copy, 0) + 1
+        self._failures[copy] = failures
+        options = self.subscriber.options
+        if failures > options.retries:
+            self.log.removed.append(now)
+            self._end(copy, Outcome.DROPPED, now)
+            return
+        self._count += 1
+        heappush(self._resting, (now + options.retry_delay, now, how, began, self._count, copy))
+
+    def _end(self, copy: int, fate: Outcome, now: float) -> None:
+        self._columns.ended[copy] = now
+        self._columns.fate[copy] = fate
+
+    def _arrivals(self, times: NDArray[Any]) -> NDArray[Any]:
+        """When pushes arrive that are made at these times."""
+        if not self.subscriber.pauses:
+            return times + self.subscriber.hop if self.subscriber.hop else times
+        before: NDArray[Any] | None = None
+        while before is None or not np.array_equal(before, times):
+            before = times
+            for windows in self.subscriber.pauses:
+                times = windows.ends_at(times)
+        return times + self.subscriber.hop

@@ -1,0 +1,110 @@
+"""The handlers of requests, worked out in blocks: the twin of :class:`~sim.components.requests.Requests`.
+
+Requests arrive when they are published, wait in memory for a handler, and none of them comes twice
+(:mod:`sim.accelerator.service`). Left to the processes: a server that is down for no time at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.block import Block, pieces
+from sim.accelerator.columns import Written
+from sim.accelerator.service import Service
+from sim.components.consumer import CRASHED, DONE, Pool, Work
+from sim.components.requests import Requests
+from sim.engine.quantities import UNLIMITED
+from sim.vocabulary import Outcome, Reply
+
+_ENDS = {
+    DONE: (Outcome.APPLIED, Reply.OK),
+    CRASHED: (Outcome.LOST, Reply.NONE),
+}
+_FAILS = (Outcome.DROPPED, Reply.ERROR)
+
+
+class RequestPool:
+    """Requests and their handlers.
+
+    Args:
+        pool: whose source is a :class:`~sim.components.requests.Requests`.
+    """
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        assert isinstance(pool.source, Requests)
+        self.pool, self.requests = pool, pool.source
+        self.log = pool.source.log
+        self._service = Service(pool, self.log, shut=pool.source.api.away())
+        self.crew, self.hands, self._columns = self._service.crew, self._service.hands, self._service.columns
+        self._ledger = pool.site.ledger
+        self._reply = np.frombuffer(self._ledger.reply, dtype=np.uint8)
+        self._reply_time = np.frombuffer(self._ledger.reply_time)
+        self._limit = pool.site.limit
+
+    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Handle requests.
+
+        Args:
+            messages: their numbers, in the order in which they are made, without gaps.
+            times: when they are, sorted, of the same shape.
+        """
+        done = 0
+        for numbers, made in pieces(messages, times):
+            low = int(numbers[0])
+            careful = self.requests.api.may_die(len(self.pool.effects), low, low + len(numbers))
+            block = Block(self.pool, numbers, made, made, first=done, careful=careful)
+            while block.position < block.size:
+                if not self._service.serve(block, block.size):
+                    now = block.visible[block.position]
+                    self.hands.order = done + block.position
+                    self._serve(block.skip(), now)
+            written = self._columns.write(block, self.crew)
+            self._columns.accepted[written.rows] = made[written.good]
+            self._answer(written, made[written.good])
+            done += block.size
+
+    def _serve(self, message: int, now: float) -> None:
+        """A request arrives."""
+        is_away = self.requests.api.is_away(now)  # which is noted
+        stay = self._service.take(message, now, is_late=False)
+        if stay is None:
+            fate = Outcome.REJECTED if is_away else Outcome.DROPPED
+            self._ledger.never_stored(self.log.effects, message, fate, now)
+            self._ledger.answer(message, Reply.ERROR, now)
+            return
+        self._columns.accepted[message] = now
+        if stay.lost < UNLIMITED:
+            self.log.removed.append(stay.lost)
+            self._end(message, CRASHED, stay.lost)
+        if stay.delivery is None:
+            return
+        self._columns.taken[message] = stay.start
+        self._columns.deliveries[message] = 1
+        if stay.delivery.end < self._limit:
+            self._end(message, stay.delivery.work, stay.delivery.end)
+
+    def _end(self, message: int, work: Work, now: float) -> None:
+        """A request is over, and its caller is told, unless it is lost or the caller waits no more."""
+        fate, reply = _ENDS.get(work, _FAILS)
+        self._columns.ended[message] = now
+        self._columns.fate[message] = fate
+        answered, timeout = now + self.requests.hop, self.requests.timeout
+        published = float(self._ledger.published[message])
+        if timeout is not None and answered > published + timeout:
+            self._ledger.answer(message, Reply.ERROR, published + timeout)
+        elif reply is not Reply.NONE:
+            self._ledger.answer(message, reply, answered)
+
+    def _answer(self, written: Written, published: NDArray[Any]) -> None:
+        """The same for all that went well."""
+        answered = written.ended + self.requests.hop
+        self._reply[written.rows] = Reply.OK
+        self._reply_time[written.rows] = answered
+        if self.requests.timeout is not None:
+            given_up = published + self.requests.timeout
+            is_late = answered > given_up
+            self._reply[written.rows] = np.where(is_late, Reply.ERROR, Reply.OK)
+            self._reply_time[written.rows] = np.where(is_late, given_up, answered)
