@@ -150,17 +150,18 @@ class Crew:
         """
         if end >= self._limit:
             self.has_unfinished_work = True
-        self.bounds.count += 1
+        count = self.bounds.count
+        self.bounds.count = count + 1
         if self.is_alike:
             heapreplace(self._free_since, end)
             return
         entry = self._free[0]
         if end > start:
-            entry = (end, scheduled, self.bounds.count, worker.index)
+            entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:
             raise Inexact("work that takes no time, at the instant at which a broker is back")
         elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
-            entry = (end, UNLIMITED, self.bounds.count, worker.index)
+            entry = (end, UNLIMITED, count, worker.index)
         heapreplace(self._free, entry)
 
     def is_only_one_at(self, start: float) -> bool:
