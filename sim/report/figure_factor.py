@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import numpy as np
 from sim.report import axes as parts
 from sim.report import style
 from sim.report.sweep_answers import answers
-from sim.report.sweep_axes import bound_line, caption, error_line, factor_axis, metric_axis, places
+from sim.report.sweep_axes import (
+    bound_line,
+    error_line,
+    factor_axis,
+    legend_below,
+    metric_axis,
+    places,
+    widths,
+)
 from sim.report.sweep_values import DEFAULT, Measure, SweepValues
 from sim.vocabulary import METRICS, Verdict
 
@@ -42,15 +51,14 @@ def factor(data: SweepData) -> Any:
     columns = min(len(measures), 2)
     rows = -(-len(measures) // columns)
     with style.applied():
-        axes = parts.panels(rows, columns, width=6.4 if columns == 1 else 9.6, height=1.0 + 3.1 * rows)
+        axes = parts.panels(rows, columns, width=8.6 if columns == 1 else 9.8, height=1.0 + 3.1 * rows)
         for panel, measure in zip(axes.ravel(), measures, strict=False):
             _draw(panel, values, measure)
         for panel in axes.ravel()[len(measures) :]:
             panel.set_visible(False)
         told = answers(data)
         parts.headline(axes, _headline(told, values))
-        _legend(axes, values, measures)
-        caption(axes, _caption(values, measures))
+        legend_below(axes, _handles(values, measures), _caption(values, measures))
         return axes
 
 
@@ -64,14 +72,22 @@ def _measures(values: SweepValues) -> list[Measure]:
 def _draw(ax: Axes, values: SweepValues, measure: Measure) -> None:
     spots = places(values.factors[0])
     styles = style.architectures(values.entries)
+    thick = widths(values.names)
     shown: list[np.ndarray] = []
     for name in values.names:
         series = values.measured(name, measure)
         if np.all(np.isnan(series[:, 0])):
             continue
-        line = styles[name] if values.factors[0].numbers else {**styles[name], "linestyle": "none"}
-        error_line(ax, spots, series, line, name)
-        _mark(ax, spots, series[:, 0], values.verdicts_of(name, measure.promise or ""), line["color"])
+        line: dict[str, Any] = {**styles[name], "linewidth": thick[name]}
+        beside = spots
+        if not values.factors[0].numbers:
+            line["linestyle"] = "none"
+            beside = spots + 0.06 * (values.names.index(name) - (len(values.names) - 1) / 2)
+        error_line(ax, beside, series, line, name)
+        if measure.promise:
+            _mark(ax, beside, series[:, 0], values.verdicts_of(name, measure.promise), line["color"])
+        else:
+            ax.plot(beside, series[:, 0], ".", ms=6, color=line["color"], zorder=5)
         theory = values.theory(name, measure)
         if not measure.is_share and np.any(np.isfinite(theory)):
             order = np.argsort(spots)
@@ -83,12 +99,12 @@ def _draw(ax: Axes, values: SweepValues, measure: Measure) -> None:
     factor_axis(ax, values.factors[0])
     metric_axis(ax, measure, np.concatenate([np.ravel(each) for each in shown] or [np.empty(0)]))
     bound_line(ax, measure)
-    ax.set_title(f"{measure.name}: {METRICS[measure.metric].meaning}", fontsize=8.5)
+    ax.set_title(textwrap.fill(f"{measure.name}: {METRICS[measure.metric].meaning}", 58), fontsize=8.5)
 
 
 def _mark(ax: Axes, spots: np.ndarray, mean: np.ndarray, verdicts: list[str], colour: str) -> None:
-    """Filled where the verdict is PASS or nothing is expected, hollow elsewhere."""
-    is_kept = np.array([verdict in ("", Verdict.PASS) for verdict in verdicts])
+    """Filled where the verdict is PASS, hollow elsewhere."""
+    is_kept = np.array([verdict == Verdict.PASS for verdict in verdicts])
     for chosen, inside in ((is_kept, colour), (~is_kept, "white")):
         ax.plot(
             spots[chosen], mean[chosen], "o", ms=5.5, color=colour, markerfacecolor=inside,
@@ -100,11 +116,13 @@ def _headline(told: list[str], values: SweepValues) -> str:
     return told[0] if told else f"{values.data.grid.scenario.name}: {values.factors[0].path} varied"
 
 
-def _legend(axes: np.ndarray, values: SweepValues, measures: list[Measure]) -> None:
+def _handles(values: SweepValues, measures: list[Measure]) -> list[Any]:
+    """One for each architecture, for what marks mean, for closed forms."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - only where a figure is made
 
     styles = style.architectures(values.entries)
-    handles = [Line2D([], [], label=name, **styles[name]) for name in values.names]
+    bare: dict[str, Any] = {} if values.factors[0].numbers else {"marker": "o", "linestyle": "none", "ms": 5}
+    handles = [Line2D([], [], label=name, **{**styles[name], **bare}) for name in values.names]
     if any(measure.promise for measure in measures):
         dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": style.INK, "ms": 5.5}
         handles += [
@@ -118,7 +136,7 @@ def _legend(axes: np.ndarray, values: SweepValues, measures: list[Measure]) -> N
         for name in values.names
     ):
         handles.append(Line2D([], [], color=style.INK, lw=1.1, ls=(0, (1, 2)), label="closed form"))
-    axes.ravel()[0].get_figure().legend(handles=handles, loc="outside upper left", ncols=len(handles))
+    return handles
 
 
 def _caption(values: SweepValues, measures: list[Measure]) -> str:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from sim.report import axes as parts
 from sim.report import style
-from sim.report.sweep_axes import caption, places, value_text
+from sim.report.sweep_axes import legend_below, places, value_text
 from sim.report.sweep_values import DEFAULT, Measure, SweepValues
 from sim.vocabulary import METRICS, Verdict
 
@@ -61,8 +61,7 @@ def heatmap(data: SweepData) -> Any:
         for panel in axes.ravel()[len(grids) :]:
             panel.set_visible(False)
         parts.headline(axes, _sentence(values, measure))
-        _legend(axes, values)
-        caption(axes, _caption(values, measure))
+        legend_below(axes, _handles(values), _caption(values, measure))
         return axes
 
 
@@ -134,21 +133,19 @@ def _ticks(ax: Axes, values: SweepValues) -> None:
     ax.label_outer()
 
 
-def _legend(axes: np.ndarray, values: SweepValues) -> None:
+def _handles(values: SweepValues) -> list[Any]:
+    """One for each verdict that some cell has."""
     found = {verdict for name in values.names for verdict in values.verdicts_of(name)}
     told = {
         Verdict.FAIL: "breaks an expectation",
         Verdict.INCONCLUSIVE: "INCONCLUSIVE",
         Verdict.PASS: "keeps what is expected",
     }
-    handles = [
+    return [
         Patch(facecolor="#e8eef2", edgecolor="#777777", hatch=_HATCHES.get(verdict), linewidth=0, label=text)
         for verdict, text in told.items()
         if verdict in found
     ]
-    if handles:
-        figure = axes.ravel()[0].get_figure()
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, handlelength=2.2)
 
 
 def _sentence(values: SweepValues, measure: Measure) -> str:

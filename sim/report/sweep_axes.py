@@ -16,15 +16,25 @@ from sim.report import numbers, style
 from sim.vocabulary import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from sim.report.sweep_values import Measure
     from sim.scenario.factors import Factor
 
-_MOST_TICKS = 13
+_MOST_TICKS = 26
 _WIDE = 30.0
 """Where the largest value is so many times the smallest, an axis is logarithmic."""
 _MARKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 864000.0)
+
+_FINE_MARKS = tuple(
+    sorted(
+        [step * 10.0**power for power in range(-6, 1) for step in (1, 2, 5)]
+        + [10.0, 20.0]
+        + [minutes * 60.0 for minutes in (1, 2, 5, 10, 20, 60, 120, 300, 600, 1440, 7200, 14400)]
+    )
+)
 
 
 def places(factor: Factor) -> np.ndarray:
@@ -40,9 +50,15 @@ def factor_axis(ax: Axes, factor: Factor) -> None:
     if is_wide:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
-    order = np.argsort(spots)
-    shown = order[:: -(-len(order) // _MOST_TICKS)]
-    ax.set_xticks(spots[shown], [textwrap.shorten(texts[place], 24) for place in shown])
+    along = np.log(spots) if is_wide else spots
+    apart = float(np.ptp(along)) / _MOST_TICKS
+    labels = [""] * len(texts)
+    last = -np.inf
+    for place in np.argsort(along):  # every value has a mark, those that have room a text
+        if along[place] - last >= apart * (1 - 1e-9) or not factor.numbers:
+            labels[place] = "\n".join(textwrap.wrap(texts[place], 24)[:3])
+            last = along[place]
+    ax.set_xticks(spots, labels)
     if not is_wide:
         margin = 0.05 * (float(np.ptp(spots)) or 1.0)
         ax.set_xlim(spots.min() - margin, spots.max() + margin)
@@ -66,7 +82,8 @@ def metric_axis(ax: Axes, measure: Measure, values: np.ndarray) -> None:
         ax.set_ylim(low, high)
         ax.yaxis.set_minor_locator(NullLocator())
         if unit == "s":
-            ax.yaxis.set_major_locator(FixedLocator(_MARKS))
+            sparse = [mark for mark in _MARKS if low <= mark <= high]
+            ax.yaxis.set_major_locator(FixedLocator(sparse if len(sparse) > 3 else _FINE_MARKS))
         ax.yaxis.set_major_formatter(FuncFormatter(marked))
         return
     top = float(known.max()) if len(known) else 1.0
@@ -77,11 +94,16 @@ def metric_axis(ax: Axes, measure: Measure, values: np.ndarray) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(marked))
 
 
+def widths(names: Sequence[str]) -> dict[str, float]:
+    """Of lines that may lie upon each other: the later are thinner, so that all are seen."""
+    return dict(zip(names, np.linspace(1.4 + 0.9 * (len(names) - 1), 1.4, len(names)), strict=True))
+
+
 def error_line(ax: Axes, x: np.ndarray, series: np.ndarray, line: dict[str, Any], label: str) -> None:
     """A line through means with their intervals; gaps where there is no value."""
     order = np.argsort(x)
     mean, low, high = series[order].T
-    ax.plot(x[order], mean, label=label, linewidth=1.6, **line)
+    ax.plot(x[order], mean, label=label, **line)
     error = np.nan_to_num(np.vstack([mean - low, high - mean]))
     is_known = np.isfinite(mean)
     ax.errorbar(
@@ -106,6 +128,18 @@ def caption(axes: np.ndarray, text: str) -> None:
     figure = axes.ravel()[0].get_figure()
     wrapped = textwrap.fill(text, 128)
     figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=7.5, color="#555555")
+
+
+def legend_below(axes: np.ndarray, handles: Sequence[Any], text: str) -> None:
+    """Quiet words and a legend below all panels."""
+    axes.ravel()[0].get_figure().legend(
+        handles=handles,
+        loc="outside lower left",
+        ncols=max(min(len(handles), 5), 1),
+        title=textwrap.fill(text, 128),
+        title_fontsize=7.5,
+        alignment="left",
+    )
 
 
 def value_text(measure: Measure, value: float) -> str:

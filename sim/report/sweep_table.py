@@ -18,9 +18,9 @@ from rich.text import Text
 from sim.report import numbers
 from sim.report.promises import value_told
 from sim.report.sweep_answers import answers
-from sim.report.sweep_values import Measure, SweepValues
+from sim.report.sweep_values import DEFAULT, SweepValues
 from sim.report.terminal import STYLES
-from sim.vocabulary import Verdict
+from sim.vocabulary import METRICS, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _PROMISES = 4
 """Expectations with a column of their own."""
-_NUMBERS = 6
-"""Columns of numbers."""
+_FEW = 2
+"""Architectures with columns of their own."""
 _COLOURS = {"PASS": "#00754f", "FAIL": "#b34700", "INCONCLUSIVE": "#8a6d00"}
 _CELL = "text-align:right;vertical-align:top;padding:3px 10px"
 
@@ -65,7 +65,7 @@ def columns(data: SweepData) -> list[Column]:
         for promise in promises[:_PROMISES]
     ]
     found += _closed_forms(values)
-    return found + _numbers(values)[:_NUMBERS]
+    return found + _numbers(values)
 
 
 def sweep_table(data: SweepData) -> Table:
@@ -151,8 +151,8 @@ def _seen(result: Mapping[str, Any], promise: str) -> str:
     if not deciding:
         return ""
     if len(entries) == 1:
-        return value_told(entries[0], promise, with_interval=True)
-    if len({each["value"] for each in deciding}) == 1:
+        return value_told({**entries[0], "risk": None}, promise, with_interval=True)
+    if len(deciding) == len(entries) and len({each["value"] for each in deciding}) == 1:
         return value_told({**deciding[0], "risk": None}, promise)
     pick = max if "<" in promise or "==" in promise else min
     known = [each for each in deciding if each["value"] is not None]
@@ -173,23 +173,35 @@ def _closed_forms(values: SweepValues) -> list[Column]:
 
 
 def _numbers(values: SweepValues) -> list[Column]:
-    """Latency of every architecture, and goodput where the load is varied."""
-    found: list[Column] = []
-    told = {(each.metric, each.scope) for each in values.expected()}
+    """Latency, and goodput where the load is varied: of each of few architectures, or the worst of many."""
     names = values.names
+    found: list[Column] = []
     if values.is_load:
         rates = [numbers.value("throughput", float(each)) for each in values.offered_rate(names[0])]
-        found.append(Column("offered", rates))
-        found += [_column(values, name, Measure("throughput", ""), "goodput") for name in names]
-    if ("latency_p99", "") not in told or len(names) > 1:
-        found += [_column(values, name, Measure("latency_p99", ""), "p99 latency") for name in names]
+        found += [Column("offered", rates), *_per_architecture(values, "throughput", "goodput")]
+    if len(names) > 1 or DEFAULT not in [(each.metric, each.scope) for each in values.expected()]:
+        found += _per_architecture(values, "latency_p99", "p99 latency")
     return found
 
 
-def _column(values: SweepValues, name: str, measure: Measure, label: str) -> Column:
-    means = values.measured(name, measure)[:, 0]
-    heading = label if len(values.names) == 1 else f"{label} {name}"
-    return Column(heading, [numbers.value(measure.metric, float(each)) for each in means])
+def _per_architecture(values: SweepValues, metric: str, label: str) -> list[Column]:
+    names = values.names
+    if len(names) <= _FEW:
+        return [
+            Column(
+                label if len(names) == 1 else f"{label} {name}",
+                [numbers.value(metric, float(mean)) for mean in values.series(name, metric)[:, 0]],
+            )
+            for name in names
+        ]
+    means = np.array([values.series(name, metric)[:, 0] for name in names])
+    is_upper = METRICS[metric].lower_is_better
+    ranked = np.where(np.isnan(means), -np.inf if is_upper else np.inf, means)
+    worst = ranked.argmax(axis=0) if is_upper else ranked.argmin(axis=0)
+    cells = [
+        f"{names[row]} {numbers.value(metric, float(means[row, point]))}" for point, row in enumerate(worst)
+    ]
+    return [Column(f"{'greatest' if is_upper else 'least'} {label}", cells)]
 
 
 def _text(column: Column, row: int) -> Text:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sim.engine.quantities import parse_count, parse_duration, parse_rate, parse_share, parse_size
 from sim.scenario.tree import Mark
@@ -17,6 +18,10 @@ _KINDS: tuple[tuple[str, Callable[[Any], float]], ...] = (
     ("size", parse_size),
     ("share", parse_share),
 )
+
+
+_BARE = re.compile(r"[A-Za-z][\w.]*|[0-9.]+[A-Za-z%/]+")
+"""Text that needs no quotes inside brackets."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,7 @@ class Level:
     @property
     def text(self) -> str:
         """The value as it would stand behind ``--set``."""
-        if isinstance(self.value, str):
-            return self.value
-        return json.dumps(self.value, ensure_ascii=False)
+        return self.value if isinstance(self.value, str) else _flow(self.value)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,18 @@ class Factor:
     def numbers(self) -> tuple[float, ...]:
         """Its values in seconds, per second, bytes, as a share or plain; none if they are no numbers."""
         return _measured(self.levels)[1]
+
+
+def _flow(value: Any) -> str:
+    """A value in one line of YAML; text that could be read as something else is quoted."""
+    if isinstance(value, dict):
+        blocks = cast("dict[str, Any]", value)
+        return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in blocks.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(each) for each in cast("list[Any]", value)) + "]"
+    if isinstance(value, str) and _BARE.fullmatch(value) and value not in ("true", "false", "null"):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _measured(levels: tuple[Level, ...]) -> tuple[str, tuple[float, ...]]:
