@@ -151,6 +151,7 @@ def sweep(
 ) -> None:
     """Run a scenario at every point of its sweep; begun again, it goes on where it stopped."""
     with _errors():
+        from sim.experiment.point_store import stored
         from sim.report.progress import sweep_progress
         from sim.report.screen import console
         from sim.report.sweep import SweepResults
@@ -162,7 +163,12 @@ def sweep(
         grid = grid_of(scenario, vary)
         folder = Path("results") / f"{scenario.slug}_sweep" if out is None else out
         with sweep_progress(scenario.name, len(grid.points)) as on_done:
-            results = SweepResults.of(grid, folder, jobs=jobs, fresh=fresh, on_done=on_done)
+            try:
+                results = SweepResults.of(grid, folder, jobs=jobs, fresh=fresh, on_done=on_done)
+            except KeyboardInterrupt:
+                kept = sum(stored(folder, point.key) is not None for point in grid.points)
+                typer.echo(f"{kept} of {len(grid.points)} points are kept: begin again to go on", err=True)
+                raise
         results.save(folder)
         screen = console()
         show(results.data, screen)

@@ -113,7 +113,8 @@ def _mark(ax: Axes, spots: np.ndarray, mean: np.ndarray, verdicts: list[str], co
 
 
 def _headline(told: list[str], values: SweepValues) -> str:
-    return told[0] if told else f"{values.data.grid.scenario.name}: {values.factors[0].path} varied"
+    """The answer for all expectations, which stands last."""
+    return told[-1] if told else f"{values.data.grid.scenario.name}: {values.factors[0].path} varied"
 
 
 def _handles(values: SweepValues, measures: list[Measure]) -> list[Any]:

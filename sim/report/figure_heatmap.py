@@ -96,8 +96,7 @@ def _norm(shown: np.ndarray) -> Normalize:
 def _draw(
     ax: Axes, values: SweepValues, name: str, measure: Measure, grid: np.ndarray, norm: Normalize
 ) -> None:
-    colours = colormaps[_COLOURS].copy()
-    colours.set_bad("#f2f2f2")
+    colours = colormaps[_COLOURS].with_extremes(bad="#f2f2f2")
     ax.pcolormesh(np.ma.masked_invalid(grid), cmap=colours, norm=norm, edgecolors="white", linewidth=1.5)
     verdicts = _verdicts(values, name)
     for row, column in np.ndindex(grid.shape):

@@ -59,7 +59,9 @@ def factor_axis(ax: Axes, factor: Factor) -> None:
             labels[place] = "\n".join(textwrap.wrap(texts[place], 24)[:3])
             last = along[place]
     ax.set_xticks(spots, labels)
-    if not is_wide:
+    if not factor.numbers:
+        ax.set_xlim(-0.5, len(spots) - 0.5)
+    elif not is_wide:
         margin = 0.05 * (float(np.ptp(spots)) or 1.0)
         ax.set_xlim(spots.min() - margin, spots.max() + margin)
     ax.set_xlabel(factor.path)
@@ -135,7 +137,7 @@ def legend_below(axes: np.ndarray, handles: Sequence[Any], text: str) -> None:
     axes.ravel()[0].get_figure().legend(
         handles=handles,
         loc="outside lower left",
-        ncols=max(min(len(handles), 5), 1),
+        ncols=max(min(len(handles), 7), 1),
         title=textwrap.fill(text, 128),
         title_fontsize=7.5,
         alignment="left",

@@ -15,6 +15,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sim.analysis.outcomes import LEAST_MESSAGES
 from sim.report import numbers
 from sim.report.promises import value_told
 from sim.report.sweep_answers import answers
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _PROMISES = 4
 """Expectations with a column of their own."""
+_TOLD = 4
+"""Points that a remark names."""
 _FEW = 2
 """Architectures with columns of their own."""
 _COLOURS = {"PASS": "#00754f", "FAIL": "#b34700", "INCONCLUSIVE": "#8a6d00"}
@@ -111,6 +114,17 @@ def remarks(data: SweepData) -> list[str]:
             found.append(f"{', '.join(point.texts)}: {result['refused']}.")
         elif result["censored"]:
             found.append(f"{', '.join(point.texts)}: cut off in {', '.join(result['censored'])}.")
+    few = [
+        ", ".join(point.texts)
+        for point, offered in zip(data.grid.points, _least_offered(data), strict=True)
+        if offered < LEAST_MESSAGES["latency_p99"]
+    ]
+    if few:
+        listed = f"{'; '.join(few[:_TOLD])}{' and more' if len(few) > _TOLD else ''}"
+        found.append(
+            f"No 99th percentile is told of fewer than {LEAST_MESSAGES['latency_p99']:,} messages in a "
+            f"replication, as at {listed}."
+        )
     hidden = len(data.grid.scenario.expect) - _PROMISES
     if hidden > 0:
         found.append(f"{hidden} more expectations are in verdicts.csv.")
@@ -137,6 +151,13 @@ def table_html(data: SweepData) -> str:
         f"<ul style='color:#777777;font-size:90%'>{quiet}</ul>" if quiet else "",
     ]
     return f"<div>{''.join(parts)}</div>"
+
+
+def _least_offered(data: SweepData) -> list[float]:
+    """Messages of a replication at every point; of several architectures the fewest."""
+    values = SweepValues(data)
+    offered = np.array([values.series(name, "offered")[:, 0] for name in values.names])
+    return np.where(np.isnan(offered), np.inf, offered).min(axis=0).tolist()
 
 
 def _counted(number: int, what: str) -> str:
