@@ -113,14 +113,13 @@ def sweep(
         scenario: the file, or what :func:`sim.load` made of it.
         vary: paths and the values that each takes, a list or a range such as ``100/s..1000/s:10``; the
             scenario's own ``sweep`` where it is left out.
-        out: where results are kept as they end, so that the sweep can be interrupted; nothing is written
-            without it.
+        out: where results are kept as they end; nothing is written without it.
         overrides: ``path=value`` as after ``--set``; only with a file.
         replications: instead of the file's; only with a file.
         seed: instead of the file's; only with a file.
         jobs: processes; chosen by the size of the sweep where it is left out.
         fresh: run every point anew, also those that were done before.
-        on_done: told how many points are done, whenever that changes.
+        on_done: told how many points are done.
 
     Raises:
         ScenarioError: the scenario or one of the points is wrong; every problem with its place.
@@ -131,12 +130,11 @@ def sweep(
             raise ValueError("overrides, replications and seed change a file: give them to sim.load")
     else:
         scenario = load(scenario, overrides=overrides, replications=replications, seed=seed)
-    texts = None if vary is None else [f"{path}={_yaml(path, values)}" for path, values in vary.items()]
-    results = SweepResults.of(
-        grid_of(scenario, texts), None if out is None else Path(out), jobs=jobs, fresh=fresh, on_done=on_done
-    )
-    if out is not None:
-        results.save(out)
+    grid = grid_of(scenario, [f"{path}={_yaml(path, values)}" for path, values in (vary or {}).items()])
+    folder = None if out is None else Path(out)
+    results = SweepResults.of(grid, folder, jobs=jobs, fresh=fresh, on_done=on_done)
+    if folder is not None:
+        results.save(folder)
     return results
 
 

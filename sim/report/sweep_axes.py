@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from sim.report.sweep_values import Measure
     from sim.scenario.factors import Factor
 
-_MOST_TICKS = 26
+_LETTER = 0.0165
+"""Width of a letter below a panel of half a figure, as a share of the panel."""
+_UNEVEN = 3.0
+"""Where gaps between values differ so much, an axis may be logarithmic."""
 _WIDE = 30.0
 """Where the largest value is so many times the smallest, an axis is logarithmic."""
 _MARKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 864000.0)
@@ -46,25 +49,36 @@ def factor_axis(ax: Axes, factor: Factor) -> None:
     """Mark the horizontal axis at the values that were tried, as the scenario writes them."""
     spots = places(factor)
     texts = [level.text for level in factor.levels]
+    gaps = np.diff(np.sort(spots))
     is_wide = bool(factor.numbers) and spots.min() > 0 and spots.max() > _WIDE * spots.min()
+    is_wide = is_wide and gaps.max() > _UNEVEN * gaps.min()
     if is_wide:
         ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
     along = np.log(spots) if is_wide else spots
-    apart = float(np.ptp(along)) / _MOST_TICKS
-    labels = [""] * len(texts)
-    last = -np.inf
-    for place in np.argsort(along):  # every value has a mark, those that have room a text
-        if along[place] - last >= apart * (1 - 1e-9) or not factor.numbers:
-            labels[place] = "\n".join(textwrap.wrap(texts[place], 24)[:3])
-            last = along[place]
-    ax.set_xticks(spots, labels)
+    texts = ["\n".join(textwrap.wrap(text, 24)[:3]) for text in texts]
+    if factor.numbers:
+        texts = _with_room(texts, along)
+    ax.set_xticks(spots, texts)
     if not factor.numbers:
         ax.set_xlim(-0.5, len(spots) - 0.5)
     elif not is_wide:
         margin = 0.05 * (float(np.ptp(spots)) or 1.0)
         ax.set_xlim(spots.min() - margin, spots.max() + margin)
     ax.set_xlabel(factor.path)
+
+
+def _with_room(texts: list[str], along: np.ndarray) -> list[str]:
+    """Texts of marks, empty where one would lie upon the last; every value keeps its mark."""
+    share = float(np.ptp(along)) or 1.0
+    shown = [""] * len(texts)
+    filled = -np.inf
+    for place in np.argsort(along):
+        half = _LETTER * share * (len(texts[place]) + 1) / 2
+        if along[place] - half >= filled:
+            shown[place] = texts[place]
+            filled = along[place] + half
+    return shown
 
 
 def metric_axis(ax: Axes, measure: Measure, values: np.ndarray) -> None:

@@ -167,8 +167,7 @@ def judged(source: Source) -> Scenario:
         scenario = scenario.model_copy(update={"expect": tuple(promises)})
     if problems or scenario is None:
         raise ScenarioError(problems)
-    if factors:
-        scenario = scenario.model_copy(update={"sweep": factors})
+    scenario = scenario.model_copy(update={"sweep": factors})
     places = {key: value_mark.problem("") for key, value_mark in tree.value_marks.items()}
     scenario.remember(source, hashlib.sha256(source.text.encode()).hexdigest(), places)
     return scenario

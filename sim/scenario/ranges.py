@@ -1,6 +1,7 @@
 """Ranges of a sweep: ``100/s..1000/s:10`` are 10 even steps, both ends included, in the unit of the ends.
 
-Steps are exact fractions until they are written, so that ``0..1:11`` holds 0.3 and not 0.30000000000000004.
+Steps are exact fractions until they are written, so that ``0..1:11`` holds 0.3 and not 0.30000000000000004; a
+third is written with six digits.
 Ends in different units (``500ms..2s:4``) become seconds, messages per second or bytes.
 """
 
@@ -25,6 +26,8 @@ _FAMILIES: tuple[tuple[Callable[[Any], float], str], ...] = (
     (parse_size, "B"),
 )
 _DIGITS = 12
+_ROUNDED = 6
+"""Significant digits of a step that no short number is equal to, such as a third."""
 _MOST = 10_000
 
 
@@ -83,7 +86,11 @@ def _plain(text: str) -> Fraction | None:
 
 
 def _written(number: Fraction, unit: str) -> Any:
-    if not unit:
-        return int(number) if number.denominator == 1 else float(f"{float(number):.{_DIGITS}g}")
-    whole = number.denominator == 1
-    return f"{int(number) if whole else f'{float(number):.{_DIGITS}g}'}{unit}"
+    """A value as a person would write it: exact where few digits do, else rounded."""
+    exact = f"{float(number):.{_DIGITS}g}"
+    text = exact if Fraction(exact) == number else f"{float(number):.{_ROUNDED}g}"
+    if number.denominator == 1:
+        text = str(int(number))
+    if unit:
+        return f"{text}{unit}"
+    return int(text) if number.denominator == 1 else float(text)
