@@ -16,21 +16,35 @@ if TYPE_CHECKING:
     from sim.report.draw import draw
     from sim.report.results import Results
     from sim.report.run import run
+    from sim.report.sweep import SweepResults, sweep
     from sim.scenario.load import load, loads
     from sim.scenario.model import Scenario
     from sim.vocabulary import Problem, ScenarioError
 
-__all__ = ["Problem", "Results", "Scenario", "ScenarioError", "draw", "load", "loads", "run"]
+__all__ = [
+    "Problem",
+    "Results",
+    "Scenario",
+    "ScenarioError",
+    "SweepResults",
+    "draw",
+    "load",
+    "loads",
+    "run",
+    "sweep",
+]
 
 _HOMES = {
     "Problem": "sim.vocabulary",
     "Results": "sim.report.results",
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.vocabulary",
+    "SweepResults": "sim.report.sweep",
     "draw": "sim.report.draw",
     "load": "sim.scenario.load",
     "loads": "sim.scenario.load",
     "run": "sim.report.run",
+    "sweep": "sim.report.sweep",
 }
 
 

@@ -126,6 +126,56 @@ def _run_one(
 
 
 @app.command()
+def sweep(
+    file: File,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="PATH=VALUES",
+            help="Instead of the file's sweep: a list (8,12,16) or a range (100/s..1000/s:10). Repeatable.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the files go. Default: results/<name>_sweep.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes. Default: by the size of the sweep.")
+    ] = None,
+    replications: Replications = None,
+    seed: Seed = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run every point anew, also those that were done before.")
+    ] = False,
+) -> None:
+    """Run a scenario at every point of its sweep; begun again, it goes on where it stopped."""
+    with _errors():
+        from sim.experiment.point_store import stored
+        from sim.report.progress import sweep_progress
+        from sim.report.screen import console
+        from sim.report.sweep import SweepResults
+        from sim.report.sweep_table import show
+        from sim.scenario.load import load
+        from sim.scenario.points import grid_of
+
+        scenario = load(file, overrides=overrides or (), replications=replications, seed=seed)
+        grid = grid_of(scenario, vary)
+        folder = Path("results") / f"{scenario.slug}_sweep" if out is None else out
+        with sweep_progress(scenario.name, len(grid.points)) as on_done:
+            try:
+                results = SweepResults.of(grid, folder, jobs=jobs, fresh=fresh, on_done=on_done)
+            except KeyboardInterrupt:
+                kept = sum(stored(folder, point.key) is not None for point in grid.points)
+                typer.echo(f"{kept} of {len(grid.points)} points are kept: begin again to go on", err=True)
+                raise
+        results.save(folder)
+        screen = console()
+        show(results.data, screen)
+        screen.print(f"files and pictures in {folder}", highlight=False)
+
+
+@app.command()
 def check(file: File, overrides: Overrides = None) -> None:
     """Say whether a scenario is valid, what it would run, and what theory expects of it."""
     with _errors():
@@ -147,6 +197,12 @@ def check(file: File, overrides: Overrides = None) -> None:
         )
         for expectation in scenario.expect:
             typer.echo(f"  expected: {expectation.text}")
+        if scenario.sweep:
+            from sim.scenario.points import grid_of
+
+            grid = grid_of(scenario)
+            varied = " × ".join(f"{factor.path} ({len(factor.levels)} values)" for factor in grid.factors)
+            typer.echo(f"  sweep: {len(grid.points)} points, {varied}")
         faults = ", ".join(f"{name} ({fault.kind} {fault.target})" for name, fault in scenario.faults.items())
         typer.echo(f"  faults: {faults or 'none'}")
         report = forecast_report(scenario, forecast(scenario), unstable(scenario))

@@ -187,7 +187,9 @@ def _write_files(data: StudyData, folder: Path) -> None:
 
 
 def _is_replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / "manifest.json").is_file() or not any(folder.iterdir()))
+    if not folder.is_dir() or (folder / "sweep.csv").is_file():
+        return False
+    return (folder / "manifest.json").is_file() or not any(folder.iterdir())
 
 
 def _swap(aside: Path, folder: Path, before: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +147,21 @@ def run_study(
 def expected_messages(scenario: Scenario) -> float:
     """Messages that one run is expected to have."""
     return scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
+
+
+def processes_for(scenarios: Sequence[Scenario]) -> int:
+    """How many processes the studies of many scenarios are worth, run beside each other."""
+    runs = sum(len(each.architectures) * each.replications for each in scenarios)
+    work = sum(
+        expected_messages(each) * len(each.effects) * len(each.architectures) * each.replications
+        for each in scenarios
+    )
+    return 1 if work < _WORTH_PROCESSES or runs == 1 else os.cpu_count() or 1
+
+
+def apply_in(processes: int) -> Apply:
+    """What calls a function with many arguments in so many processes, as a study does."""
+    return _applier(processes)
 
 
 def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]], None]) -> dict[str, Any]:

@@ -40,3 +40,22 @@ def progress(scenario: Scenario) -> Generator[Callable[[Run], None]]:
             )
 
         yield on_done
+
+
+@contextmanager
+def sweep_progress(name: str, total: int) -> Generator[Callable[[int], None]]:
+    """Show how far a sweep is while the block runs; nothing where the error stream is no terminal.
+
+    Yields:
+        What must be told how many points are done.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{name} · points", total=total)
+        yield lambda done: bar.update(task, completed=done)

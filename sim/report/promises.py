@@ -69,6 +69,17 @@ def because(verdict: Mapping[str, Any]) -> str:
     return f"{told}   | {rest}" if rest else told
 
 
+def value_told(entry: Mapping[str, Any], text: str, *, with_interval: bool = False) -> str:
+    """What was seen of one architecture.
+
+    Args:
+        entry: of a verdict's ``architectures``.
+        text: the expectation.
+        with_interval: whether the interval is told too.
+    """
+    return _value(entry, text, with_interval=with_interval)
+
+
 def _extremes(entries: Sequence[Mapping[str, Any]], text: str) -> str:
     """Where all keep a promise, the one that is nearest to breaking it."""
     known = [each for each in entries if each["value"] is not None]

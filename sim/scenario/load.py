@@ -22,13 +22,14 @@ from sim.scenario.checks import cross_check
 from sim.scenario.copies import expand_copies
 from sim.scenario.designs import expand_architectures
 from sim.scenario.expect import check_expectations, read_expectations
+from sim.scenario.grid import read_sweep
 from sim.scenario.merge import cleared, expand_shorthands, merge
 from sim.scenario.model import Scenario
 from sim.scenario.overrides import override, override_by_counter
 from sim.scenario.parts import parts_of
 from sim.scenario.problems import place, translate
 from sim.scenario.reserved import refuse
-from sim.scenario.tree import Branch, Mark, Row, file_path, parse, read
+from sim.scenario.tree import Branch, Mark, Row, Source, file_path, parse, read, twin
 from sim.vocabulary import Expectation, Problem, ScenarioError
 
 _ENDING = ("stages", "rates", "trace")
@@ -121,14 +122,29 @@ def _finish(
     if is_counter:
         override_by_counter(tree, Mark(str(path), 1, 1))
     override(tree, overrides, path.parent)
-    mark = Mark(str(path), 1, 1)
     for key, number in numbers.items():
         if number is not None:
             given = Mark(f"--{key}", 1, 1)
             tree.put(key, number, given, given)
     for key in [key for key in tree if key.startswith("x-")]:
         tree.drop(key)
+    return judged(Source(tree, text, path))
+
+
+def judged(source: Source) -> Scenario:
+    """The scenario that a tree describes.
+
+    Args:
+        source: with what it extends and what is set from outside; nothing of it is changed.
+
+    Raises:
+        ScenarioError: every problem with file, line and column.
+    """
+    tree, path = twin(source.tree), source.path
+    mark = Mark(str(path), 1, 1)
     problems = refuse(tree)
+    factors = read_sweep(tree, path.parent, problems)
+    tree.drop("sweep")
     written = cleared(tree)
     tree, copies = expand_copies(tree, problems)
     tree = expand_architectures(tree, list(written.under("effects")), problems)
@@ -151,8 +167,9 @@ def _finish(
         scenario = scenario.model_copy(update={"expect": tuple(promises)})
     if problems or scenario is None:
         raise ScenarioError(problems)
+    scenario = scenario.model_copy(update={"sweep": factors})
     places = {key: value_mark.problem("") for key, value_mark in tree.value_marks.items()}
-    scenario.remember(text, hashlib.sha256(text.encode()).hexdigest(), places)
+    scenario.remember(source, hashlib.sha256(source.text.encode()).hexdigest(), places)
     return scenario
 
 

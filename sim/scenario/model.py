@@ -22,6 +22,9 @@ from sim.components.effect import EffectOptions
 from sim.components.faults import FAULT_TYPES, AnyFault, Fault
 from sim.components.workload import Workload
 from sim.engine.quantities import Block, Count, Duration, Share, parse_duration
+from sim.scenario.factors import Factor
+from sim.scenario.ranges import EXAMPLE, PATTERN
+from sim.scenario.tree import Source
 from sim.vocabulary import ARCHITECTURE_KINDS, Expectation, Problem
 
 AnyArchitecture = Annotated[
@@ -35,6 +38,18 @@ FAULT_TYPES_BY_KIND: dict[str, type[Fault]] = {
 }
 
 _EXPECTATION_SCHEMA = WithJsonSchema({"type": "string", "examples": ["all.partial == 0"]})
+_SWEEP_SCHEMA = WithJsonSchema(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "anyOf": [
+                {"type": "array", "minItems": 1},
+                {"type": "string", "pattern": PATTERN, "examples": [EXAMPLE]},
+                {"enum": ["none", None]},
+            ]
+        },
+    }
+)
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 DRAIN_FACTOR = 10
 """A run that drains until it is empty is cut off at so many horizons."""
@@ -112,15 +127,18 @@ class Scenario(Block):
     """Paths and values that make the expectations fail: `--counter` sets them."""
     expect: tuple[Annotated[Expectation, SkipValidation, _EXPECTATION_SCHEMA], ...] = ()
     """Promises to be judged: `all.partial == 0`, `kafka.index.latency_p99 < 2s`."""
+    sweep: Annotated[tuple[Annotated[Factor, SkipValidation], ...], _SWEEP_SCHEMA] = ()
+    """Paths and the values that each takes: a list, or a range `100/s..1000/s:10`. `sim run` ignores it."""
 
+    _source: Source | None = PrivateAttr(default=None)
     _text: str = PrivateAttr(default="")
     _sha256: str = PrivateAttr(default="")
     _places: dict[str, Problem] = PrivateAttr(default_factory=dict[str, Problem])
     _copies: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict[str, tuple[str, ...]])
 
-    def remember(self, text: str, sha256: str, places: dict[str, Problem]) -> None:
-        """Keep the text that this was read from, and where its keys stand, as problems without a message."""
-        self._text, self._sha256, self._places = text, sha256, places
+    def remember(self, source: Source, sha256: str, places: dict[str, Problem]) -> None:
+        """Keep what this was read from, and where its keys stand, as problems without a message."""
+        self._source, self._text, self._sha256, self._places = source, source.text, sha256, places
 
     def problem(self, key: str, message: str) -> Problem:
         """Something wrong with a key of the scenario, found when its file had long been read."""
@@ -135,6 +153,11 @@ class Scenario(Block):
     def copies(self) -> dict[str, tuple[str, ...]]:
         """The effects that stand for one in the file, by its name there."""
         return self._copies
+
+    @property
+    def source(self) -> Source | None:
+        """What this was made from; None of a scenario that no loader made."""
+        return self._source
 
     @property
     def text(self) -> str:

@@ -65,17 +65,33 @@ def override_by_counter(tree: Branch, default: Mark) -> None:
     for text, value in counter.items():
         mark = counter.key_marks[text]
         try:
-            path, end = _path(text, mark)
-            if end < len(text):
-                raise _wrong(mark, f"{text!r} is no path: write for example architectures.stream.consumers")
-            _applied(tree, path, NONE if value is None else value, counter.value_marks[text])
+            set_value(tree, text, mark, NONE if value is None else value, counter.value_marks[text])
         except ScenarioError as error:
             problems += error.problems
     if problems:
         raise ScenarioError(problems)
 
 
-def _path(text: str, mark: Mark) -> tuple[Keys, int]:
+def set_value(tree: Branch, text: str, mark: Mark, value: Any, value_mark: Mark) -> None:
+    """Set one value of a tree.
+
+    Args:
+        tree: of a scenario with what it extends.
+        text: the path.
+        mark: where the path stands.
+        value: as it would stand behind a key; a block may be changed.
+        value_mark: where the value stands.
+
+    Raises:
+        ScenarioError: the path is none, or leads nowhere.
+    """
+    path, end = read_path(text, mark)
+    if end < len(text):
+        raise _wrong(mark, f"{text!r} is no path: write for example architectures.stream.consumers")
+    _applied(tree, path, value, value_mark)
+
+
+def read_path(text: str, mark: Mark) -> tuple[Keys, int]:
     """The keys at the beginning of a text, and where they end."""
     path: Keys = []
     end = 0
@@ -90,7 +106,7 @@ def _path(text: str, mark: Mark) -> tuple[Keys, int]:
 
 def _read(text: str, folder: Path) -> tuple[Keys, Any, Mark]:
     shown = f"--set {text}"
-    path, end = _path(text, Mark(shown, 1, 1))
+    path, end = read_path(text, Mark(shown, 1, 1))
     if text[end : end + 1] != "=" or not path or text[end - 1] == "." or not text[end + 1 :].strip():
         raise _wrong(Mark(shown, 1, end + 1), "write path=value, for example seed=7")
     start = end + 1

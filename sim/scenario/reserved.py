@@ -1,6 +1,6 @@
 """What the language reserves and this version does not do yet: refused with a clear word, in one place.
 
-A value that asks for nothing (``profile: generic``, ``prefetch: 1``, ``sweep: {}``) is taken.
+A value that asks for nothing (``profile: generic``, ``prefetch: 1``, ``cost: {}``) is taken.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ Harmless = dict[str, tuple[Any, ...]]
 """Reserved keys, with the values that ask for nothing."""
 
 TOP: Harmless = {
-    "sweep": _NOTHING,
     "controls": _NOTHING,
     "cost": _NOTHING,
     "alerts": _NOTHING,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,36 @@ class Row(list[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.marks: list[Mark] = []
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a scenario is made from, before it is judged.
+
+    Attributes:
+        tree: with what it extends and what is set from outside.
+        text: of its own file.
+        path: of that file.
+    """
+
+    tree: Branch = field(compare=False)
+    text: str
+    path: Path
+
+
+def twin(value: Any) -> Any:
+    """A copy of a value down to its leaves, at the same places."""
+    if isinstance(value, Branch):
+        branch = value.copy()
+        for key, each in value.items():
+            branch[key] = twin(each)
+        return branch
+    if isinstance(value, Row):
+        row = Row()
+        row.marks = list(value.marks)
+        row.extend(twin(each) for each in value)
+        return row
+    return value
 
 
 def read(path: Path, shown: str) -> tuple[Branch, str]:
