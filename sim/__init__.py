@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.experiment.cluster import on_cluster
     from sim.report.draw import draw
     from sim.report.results import Results
     from sim.report.run import run
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sim.scenario.model import Scenario
     from sim.vocabulary import Problem, ScenarioError
 
-__all__ = ["Problem", "Results", "Scenario", "ScenarioError", "draw", "load", "loads", "run"]
+__all__ = ["Problem", "Results", "Scenario", "ScenarioError", "draw", "load", "loads", "on_cluster", "run"]
 
 _HOMES = {
     "Problem": "sim.vocabulary",
@@ -30,6 +31,7 @@ _HOMES = {
     "draw": "sim.report.draw",
     "load": "sim.scenario.load",
     "loads": "sim.scenario.load",
+    "on_cluster": "sim.experiment.cluster",
     "run": "sim.report.run",
 }
 

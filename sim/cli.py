@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ import typer
 from sim.vocabulary import ExitCode, ScenarioError
 
 if TYPE_CHECKING:
+    from sim.experiment.parallel import Apply
     from sim.report.results import Results
 
 app = typer.Typer(
@@ -56,6 +57,12 @@ def run(  # noqa: PLR0913 - one argument per option
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes. Default: by the size of the study.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="The scheduler of a Dask cluster, which makes the runs instead."
+        ),
+    ] = None,
     overrides: Overrides = None,
     metrics: Annotated[
         str | None,
@@ -74,6 +81,7 @@ def run(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Run scenarios: verdicts and table here, files and pictures in a folder."""
     with _errors():
+        from sim.experiment.cluster import check_address
         from sim.report.batch import run_all, scenario_files
         from sim.report.junit import write_junit
         from sim.report.promises import exit_code, worst_code
@@ -86,6 +94,10 @@ def run(  # noqa: PLR0913 - one argument per option
             check_names(wanted or ())
             if keep not in ("first", "all"):
                 raise ValueError(f"--keep takes first or all, not {keep!r}")
+            if cluster is not None:
+                if jobs is not None:
+                    raise ValueError("--jobs and --cluster exclude each other")
+                check_address(cluster)
         numbers = {
             "overrides": overrides or (),
             "replications": replications,
@@ -94,14 +106,15 @@ def run(  # noqa: PLR0913 - one argument per option
         }
         files, screen = scenario_files(paths), console()
         if len(files) > 1 or paths[0].is_dir():
-            ended = show_all(
-                run_all(files, out or Path("results"), jobs=jobs, options=numbers, keep=keep), screen
-            )
+            with _place(cluster) as apply:
+                folder = out or Path("results")
+                told = run_all(files, folder, jobs=jobs, apply=apply, options=numbers, keep=keep)
+                ended = show_all(told, screen)
             manifests = [each.manifest for each in ended if each.manifest]
             refused = [(str(each.path), each.told) for each in ended if each.told]
             code = worst_code([each.code for each in ended])
         else:
-            results, folder = _run_one(files[0], out, numbers, jobs, keep)
+            results, folder = _run_one(files[0], out, numbers, jobs, cluster, keep)
             with _bad_input():
                 show(results, screen, wanted)
             screen.print(f"files and pictures in {folder}", highlight=False)
@@ -112,7 +125,7 @@ def run(  # noqa: PLR0913 - one argument per option
 
 
 def _run_one(
-    file: Path, out: Path | None, numbers: dict[str, Any], jobs: int | None, keep: str
+    file: Path, out: Path | None, numbers: dict[str, Any], jobs: int | None, cluster: str | None, keep: str
 ) -> tuple[Results, Path]:
     """Run one scenario with a progress bar and save what it leaves."""
     from sim.report.progress import progress
@@ -120,9 +133,18 @@ def _run_one(
     from sim.scenario.load import load
 
     scenario = load(file, **numbers)
-    with progress(scenario) as on_done:
-        results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
+    with _place(cluster) as apply, progress(scenario) as on_done:
+        results = run_scenario(scenario, jobs=jobs, apply=apply, keep=keep, on_done=on_done)
     return results, results.save(Path("results") / scenario.slug if out is None else out)
+
+
+def _place(cluster: str | None) -> AbstractContextManager[Apply | None]:
+    """What makes the runs, where it is not this machine."""
+    if cluster is None:
+        return nullcontext()
+    from sim.experiment.cluster import on_cluster
+
+    return on_cluster(cluster)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from sim.analysis import window
 from sim.analysis.warmup import mean_series, mser5
+from sim.experiment.parallel import Apply
 from sim.experiment.replication import run_replication
 from sim.forecast.stability import unstable
 from sim.scenario.model import Scenario
@@ -54,10 +54,6 @@ def refuse_without_a_steady_state(scenario: Scenario) -> None:
     ]
     if problems:
         raise ScenarioError(problems)
-
-
-Apply = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
-"""Calls a function with each of the arguments, here or in other processes, and yields what it returns."""
 
 
 def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
