@@ -14,9 +14,12 @@ reaches its generator. So the futures are handled here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import platform
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -66,7 +69,7 @@ def on_cluster(address: str) -> Generator[Apply]:
     Raises:
         ValueError: this is no address.
         ClusterError: Dask is not installed; nobody answers; there is no worker; versions differ; the
-            scheduler was lost, or a run took one worker after another with it.
+            scheduler was lost, or one worker after another died of the same run.
     """
     check_address(address)
     with _connect(address) as client:
@@ -75,34 +78,64 @@ def on_cluster(address: str) -> Generator[Apply]:
 
 @contextmanager
 def _connect(address: str) -> Generator[Any]:
-    """A client of a cluster that can make our runs; what Dask logs of a failure is said by the error."""
+    """A client of a cluster that can make our runs."""
     try:
-        from distributed import Client  # noqa: PLC0415 - an extra
-        from distributed import TimeoutError as DaskTimeoutError  # noqa: PLC0415
+        from dask import config  # noqa: PLC0415 - an extra
+        from dask.utils import parse_timedelta  # noqa: PLC0415
+        from distributed import Client  # noqa: PLC0415
+        from distributed.versions import VersionMismatchWarning  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ClusterError(
             f'a cluster needs Dask ({error.name} is missing): pip install "messaging-sim[cluster]"'
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    patience = parse_timedelta(config.get("distributed.comm.timeouts.connect"))
+    with _silence("distributed", "distributed.client"):
+        try:
+            with ThreadPoolExecutor(1) as pool:  # a notebook has a loop in its own thread already
+                pool.submit(asyncio.run, _greet(address, patience)).result()
+            with warnings.catch_warnings():  # versions that matter are refused, others need no word
+                warnings.simplefilter("ignore", VersionMismatchWarning)
+                client = Client(address)
+        except (TimeoutError, OSError) as error:
+            why = _one_line(error) or f"no answer of its kind within {patience:g} s"
+            raise ClusterError(f"no Dask scheduler answers at {address}: {why}") from None
+        with client:
+            _check_workers(client, address, patience)
+            yield client
+
+
+async def _greet(address: str, patience: float) -> None:
+    """Dask's handshake, which the client itself would await for ever of a server of another kind."""
+    from distributed.comm import connect  # noqa: PLC0415 - an extra
+    from distributed.security import Security  # noqa: PLC0415
+
+    async def greet() -> None:
+        arguments: dict[str, Any] = Security().get_connection_args("client")
+        comm = await connect(address, timeout=patience, **arguments)
+        await comm.close()
+
+    await asyncio.wait_for(greet(), patience + 1)  # the sooner of the two knows more of the reason
+
+
+@contextmanager
+def _silence(*loggers: str) -> Generator[None]:
+    """What Dask logs of a failure is said by the error."""
+    levels = {name: logging.getLogger(name).level for name in loggers}
     try:
-        client = Client(address)
-    except (OSError, DaskTimeoutError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {address}: {_one_line(error)}") from None
-    with client:
-        _check_workers(client, address)
-        yield client
+        for name in loggers:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
-def _check_workers(client: Any, address: str) -> None:
+def _check_workers(client: Any, address: str, patience: float) -> None:
     """Wait for a worker, and refuse those whose results would not be ours."""
-    import dask  # noqa: PLC0415 - an extra
-    from distributed import TimeoutError as DaskTimeoutError  # noqa: PLC0415
-
-    patience = dask.config.get("distributed.comm.timeouts.connect")
     try:
         client.wait_for_workers(1, timeout=patience)
-    except DaskTimeoutError:
-        raise ClusterError(f"the Dask cluster at {address} has no worker after {patience}") from None
+    except TimeoutError:
+        raise ClusterError(f"the Dask cluster at {address} has no worker after {patience:g} s") from None
     ours = versions()
     try:
         theirs = {"the scheduler": client.run_on_scheduler(versions), **client.run(versions)}
@@ -131,7 +164,6 @@ def _applier(client: Any, address: str) -> Apply:
 
     def apply(function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         from distributed import KilledWorker, as_completed  # noqa: PLC0415 - an extra
-        from distributed.client import FutureCancelledError  # noqa: PLC0415
 
         if client.status != "running":
             raise ClusterError(lost)
@@ -142,12 +174,14 @@ def _applier(client: Any, address: str) -> Apply:
         try:
             for future, result in ended:
                 futures.remove(future)
+                if future.cancelled():
+                    raise ClusterError(lost)
                 future.release()  # a cluster keeps what somebody holds
                 yield result
         except KilledWorker as error:
-            raise ClusterError(f"the Dask cluster at {address} gave up: {_one_line(error)}") from None
-        except FutureCancelledError:
-            raise ClusterError(lost) from None
+            count = error.allowed_failures + 1
+            died = f"{count} worker{'' if count == 1 else 's'} died of the same run: too little memory?"
+            raise ClusterError(f"of the cluster at {address} {died}") from None
         finally:  # also when interrupted: what has not begun shall not begin
             if futures and client.status == "running":
                 client.cancel(futures, force=True)
@@ -157,4 +191,4 @@ def _applier(client: Any, address: str) -> Apply:
 
 def _one_line(error: BaseException) -> str:
     """What an error says, without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split())
