@@ -1,8 +1,8 @@
 """The workloads that are measured, as scenarios: what a user would write, kept in full.
 
 W1 is a queue with eight workers, W2X adds all that goes wrong, W3 is a stream with two groups whose members
-wait for each record (small fetches, about 2 records) or look every 20 s (large, about 78), W4 a topic with
-two stages of queues. The horizon follows from the number of messages.
+wait for each record (small fetches, measured: 3 records of a partition) or, when idle, look every 20 s
+(large: 6), W4 a topic with two stages of queues. The horizon follows from the number of messages.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ architectures: {stream: {stream: 12, consumers: 6}}
 """
 _LARGE = _W3.replace("consumers: 6", "consumers: {count: 6, poll: 20s}")
 _CRASHES = "faults: {crashes: {kind: crash, target: consumers, mean_up: 200s, mean_down: 20s}}\n"
-_AT_LESS = (
-    "at 3/s: at 4.8/s the hottest member falls behind, and its batches outlast the time between crashes"
-)
+_AT_LESS = "at 3/s: at 4.8/s crashes leave the hottest member behind, in batches that no crash lets end"
 _W4 = """
 description: a topic, three queues, and a second stage of three that wait for the first
 workload: {arrivals: 6.4/s}
