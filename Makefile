@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
+PEERS := .venv/.bench-installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test slow check bench gallery schema clean
@@ -22,7 +23,7 @@ check: $(DEV)                ## style, types and the direction of imports
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(DEV)                ## messages per CPU second, beside bare SimPy timeouts of the same run
+bench: $(PEERS)              ## messages per CPU second, beside bare SimPy timeouts and peers of the same run
 	$(BIN)/python tests/benchmarks/bench.py
 
 gallery: $(RUN)              ## the pictures that the README shows
@@ -41,4 +42,8 @@ $(RUN): pyproject.toml constraints.txt
 
 $(DEV): $(RUN)
 	$(PIP_INSTALL) --editable ".[dev]"
+	touch $@
+
+$(PEERS): $(DEV)
+	$(PIP_INSTALL) --editable ".[dev,bench]"
 	touch $@

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.experiment.cluster import on_cluster
     from sim.report.draw import draw
     from sim.report.results import Results
     from sim.report.run import run
@@ -30,6 +31,7 @@ __all__ = [
     "draw",
     "load",
     "loads",
+    "on_cluster",
     "run",
     "sweep",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "draw": "sim.report.draw",
     "load": "sim.scenario.load",
     "loads": "sim.scenario.load",
+    "on_cluster": "sim.experiment.cluster",
     "run": "sim.report.run",
     "sweep": "sim.report.sweep",
 }

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.vocabulary import ExitCode, ScenarioError
+from sim.vocabulary import Engine, ExitCode, ScenarioError
 
 if TYPE_CHECKING:
+    from sim.experiment.parallel import Apply
     from sim.report.results import Results
 
 app = typer.Typer(
@@ -39,6 +40,18 @@ Overrides = Annotated[
 ]
 Replications = Annotated[int | None, typer.Option(min=1, help="Instead of the scenario's.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT", help="The scheduler of a Dask cluster, which makes the runs instead."
+    ),
+]
+EngineName = Annotated[
+    Engine,
+    typer.Option(
+        help="Simulate by processes alone, or work out in blocks what can be; the ledger is the same."
+    ),
+]
 
 
 @app.command()
@@ -56,6 +69,8 @@ def run(  # noqa: PLR0913 - one argument per option
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes. Default: by the size of the study.")
     ] = None,
+    cluster: Cluster = None,
+    engine: EngineName = Engine.AUTO,
     overrides: Overrides = None,
     metrics: Annotated[
         str | None,
@@ -94,14 +109,18 @@ def run(  # noqa: PLR0913 - one argument per option
         }
         files, screen = scenario_files(paths), console()
         if len(files) > 1 or paths[0].is_dir():
-            ended = show_all(
-                run_all(files, out or Path("results"), jobs=jobs, options=numbers, keep=keep), screen
-            )
+            with _place(cluster, jobs) as apply:
+                how = {"engine": engine, "keep": keep}
+                folder = out or Path("results")
+                told = run_all(files, folder, jobs=jobs, apply=apply, options=numbers, how=how)
+                ended = show_all(told, screen)
             manifests = [each.manifest for each in ended if each.manifest]
             refused = [(str(each.path), each.told) for each in ended if each.told]
             code = worst_code([each.code for each in ended])
         else:
-            results, folder = _run_one(files[0], out, numbers, jobs, keep)
+            with _place(cluster, jobs) as apply:
+                how = {"jobs": jobs, "apply": apply, "engine": engine, "keep": keep}
+                results, folder = _run_one(files[0], out, numbers, how)
             with _bad_input():
                 show(results, screen, wanted)
             screen.print(f"files and pictures in {folder}", highlight=False)
@@ -112,7 +131,7 @@ def run(  # noqa: PLR0913 - one argument per option
 
 
 def _run_one(
-    file: Path, out: Path | None, numbers: dict[str, Any], jobs: int | None, keep: str
+    file: Path, out: Path | None, numbers: dict[str, Any], how: dict[str, Any]
 ) -> tuple[Results, Path]:
     """Run one scenario with a progress bar and save what it leaves."""
     from sim.report.progress import progress
@@ -121,12 +140,25 @@ def _run_one(
 
     scenario = load(file, **numbers)
     with progress(scenario) as on_done:
-        results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
+        results = run_scenario(scenario, on_done=on_done, **how)
     return results, results.save(Path("results") / scenario.slug if out is None else out)
 
 
+def _place(cluster: str | None, jobs: int | None) -> AbstractContextManager[Apply | None]:
+    """What makes the runs, where it is not this machine."""
+    if cluster is None:
+        return nullcontext()
+    from sim.experiment.cluster import check_address, on_cluster
+
+    with _bad_input():
+        if jobs is not None:
+            raise ValueError("--jobs and --cluster exclude each other")
+        check_address(cluster)
+    return on_cluster(cluster)
+
+
 @app.command()
-def sweep(
+def sweep(  # noqa: PLR0913 - one argument per option
     file: File,
     vary: Annotated[
         list[str] | None,
@@ -143,6 +175,8 @@ def sweep(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes. Default: by the size of the sweep.")
     ] = None,
+    cluster: Cluster = None,
+    engine: EngineName = Engine.AUTO,
     replications: Replications = None,
     seed: Seed = None,
     fresh: Annotated[
@@ -160,11 +194,13 @@ def sweep(
         from sim.scenario.points import grid_of
 
         scenario = load(file, overrides=overrides or (), replications=replications, seed=seed)
-        grid = grid_of(scenario, vary)
+        grid = grid_of(scenario, vary, {"engine": engine})
         folder = Path("results") / f"{scenario.slug}_sweep" if out is None else out
-        with sweep_progress(scenario.name, len(grid.points)) as on_done:
+        with _place(cluster, jobs) as apply, sweep_progress(scenario.name, len(grid.points)) as on_done:
             try:
-                results = SweepResults.of(grid, folder, jobs=jobs, fresh=fresh, on_done=on_done)
+                results = SweepResults.of(
+                    grid, folder, jobs=jobs, apply=apply, fresh=fresh, on_done=on_done, engine=engine
+                )
             except KeyboardInterrupt:
                 kept = sum(stored(folder, point.key) is not None for point in grid.points)
                 typer.echo(f"{kept} of {len(grid.points)} points are kept: begin again to go on", err=True)

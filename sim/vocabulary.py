@@ -294,6 +294,14 @@ class Expectation:
     tolerance_is_share: bool = True
 
 
+class Engine(StrEnum):
+    """How a run is made; its ledger is the same."""
+
+    AUTO = "auto"
+    PROCESSES = "processes"
+    BLOCKS = "blocks"
+
+
 class ExitCode(IntEnum):
     """What the commands return to the shell."""
 

@@ -149,17 +149,59 @@ def test_python_dash_m_is_the_same_command(good: Path) -> None:
     assert "Traceback" not in bad.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["check", "{good}"]])
-def test_light_commands_load_nothing_heavy(good: Path, words: list[str]) -> None:
-    """Help and check import neither pandas nor Matplotlib nor SciPy."""
-    code = (
-        "import sys\nfrom sim.cli import app\n"
-        f"try:\n    app({[word.format(good=good) for word in words]!r})\nexcept SystemExit:\n    pass\n"
-        "heavy = [name for name in ('pandas', 'matplotlib', 'scipy', 'pyarrow') if name in sys.modules]\n"
-        "assert not heavy, heavy\n"
-    )
+HEAVY = ("pandas", "matplotlib", "scipy", "pyarrow", "joblib", "dask", "distributed")
+ROOT = Path(__file__).parents[1]
+SCENARIOS = [ROOT / "scenarios" / "four_approaches.yaml", ROOT / "scenarios" / "duel.yaml"]
+
+
+def heavy_modules(*lines: list[str]) -> tuple[list[str], int]:
+    """What the real command line imports in a fresh process, and its last exit code.
+
+    Args:
+        lines: the words of one command or, one after the other, of several.
+    """
+    code = f"""
+import contextlib, io, sys
+from sim.cli import main
+for words in {list(lines)!r}:
+    sys.argv = ["sim", *words]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            main()
+    except SystemExit as end:
+        code = end.code or 0
+print(code, *(name for name in {HEAVY!r} if name in sys.modules))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    ended, *found = done.stdout.split()
+    return found, int(ended)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["check", "{good}"], ["schema"]])
+def test_light_commands_load_nothing_heavy(good: Path, words: list[str]) -> None:
+    """Help, check and schema import neither pandas nor Matplotlib, SciPy, PyArrow, joblib or Dask."""
+    assert heavy_modules([word.format(good=good) for word in words]) == ([], 0)
+
+
+def test_no_scenario_makes_the_check_heavy() -> None:
+    """Whatever closed form a scenario calls for, ``sim check`` computes it without them."""
+    files = [*SCENARIOS, *sorted(ROOT.glob("scenarios/*/*.yaml"))]
+    assert len(files) > 20
+    assert heavy_modules(*(["check", str(file)] for file in files)) == ([], 0)
+
+
+def test_a_bad_scenario_is_told_lightly(good: Path) -> None:
+    """So is what is wrong with a file."""
+    good.write_text(GOOD.replace("consumers: 2", "consumer: 2"))
+    assert heavy_modules(["check", str(good)]) == ([], 2)
+
+
+def test_a_small_run_loads_neither_joblib_nor_dask(good: Path) -> None:
+    """What a run in one process does not need is not imported."""
+    found, code = heavy_modules(["run", str(good)])
+    assert code == 0
+    assert not {"joblib", "dask", "distributed"} & set(found)
 
 
 def test_draw_writes_drawings_beside_the_study(good: Path, tmp_path: Path) -> None:

@@ -155,10 +155,8 @@ def each_one(  # noqa: PLR0917 - plain data
                 continue
             since, _, _, worker = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            if duration >= 0.0:
-                end = start + duration / speeds[worker]
-            else:
-                end = start + -duration / speeds[worker]
+            speed = speeds[worker]
+            end = start + duration / speed if duration >= 0.0 else start - duration / speed
             if end > limits[worker]:
                 bounds.count = count
                 yield NEEDS_CARE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.accelerator import publishing
-from sim.accelerator.choice import Plan, choose
+from sim.accelerator.choice import choose
 from sim.accelerator.publishing import Arrivals, Inexact
 from sim.accelerator.push_pool import PushPool
 from sim.accelerator.queue_pool import QueuePool
@@ -19,7 +19,7 @@ from sim.components.topic import Subscriber
 __all__ = ["Inexact", "run"]
 
 
-def run(site: Site, horizon: float) -> Plan:
+def run(site: Site, horizon: float) -> dict[str, str]:
     """Run a built site to its end: pools in blocks where that is exact, the rest as processes.
 
     Args:
@@ -27,7 +27,7 @@ def run(site: Site, horizon: float) -> Plan:
         horizon: when arrivals stop, s.
 
     Returns:
-        What took which way.
+        For every pool why its processes ran; empty where it was worked out in blocks.
 
     Raises:
         Inexact: where blocks cannot tell what happens; the site is spoilt then.
@@ -52,7 +52,7 @@ def run(site: Site, horizon: float) -> Plan:
         for effect, link in plan.reports:
             if effect in pool.effects:
                 arrivals |= publishing.report(link, *blocks.hands.completions(), site.limit)
-    return plan
+    return plan.reasons
 
 
 def _blocks(pool: Pool[Any]) -> QueuePool | PushPool | RequestPool:

@@ -151,7 +151,7 @@ class Effect:
         return times
 
     def first_failures(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """How long the first attempts of the messages from low up to high take, and which of them surely fail.
+        """How long the first attempts of messages from low up to high take, and which of them surely fail.
 
         Those that do by their own draws, at the end of their time. With faults that can hit without a time of
         their own, none is sure.

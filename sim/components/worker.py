@@ -102,6 +102,8 @@ class Worker:
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
+            if end == UNLIMITED:
+                break  # suspended for ever
         stretches.append((start, end))
         return end, False, stretches
 

@@ -46,7 +46,7 @@ class Alarm(Event):
 
     def __init__(self, env: Environment, time: float, rank: int = ARRIVAL) -> None:
         self.callbacks = []
-        heappush(env._queue, (time, rank, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        heappush(env._queue, (time, rank, next(env._eid), self))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportArgumentType]
 
 
 class Signal(Event):
@@ -71,7 +71,7 @@ class Environment(simpy.Environment):
         """
         queue = self._queue
         end = Event(self)
-        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))
+        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))  # pyright: ignore[reportArgumentType]
         while True:
             self._now, _, _, event = heappop(queue)
             if event is end:

@@ -57,7 +57,7 @@ def manifest(
         "baseline": scenario.baseline,
         "effects": list(scenario.effects),
         "copies": {name: list(names) for name, names in scenario.copies.items()},
-        "architectures": [_architecture(scenario, name, run) for name, run in first.items()],
+        "architectures": [_architecture(scenario, name, run, runs) for name, run in first.items()],
         "faults": [
             fault for name, each in scenario.faults.items() for fault in _fault(name, each.only, first, runs)
         ],
@@ -81,16 +81,26 @@ def _mean_offered(runs: Sequence[Run]) -> float:
     return sum(offered) / len(offered)
 
 
-def _architecture(scenario: Scenario, name: str, run: Run) -> dict[str, Any]:
+def _architecture(scenario: Scenario, name: str, run: Run, runs: Sequence[Run]) -> dict[str, Any]:
     pools = {pool.name: pool.workers for pool in run.pools}
+    mine = [each for each in runs if each.architecture == name]
+    parts = (*run.components, *pools)
     return {
         "name": name,
         "kind": scenario.architectures[name].kind,
         "pools": pools,
         "workers": sum(pools.values()),
         "components": list(run.components),
-        "path": dict.fromkeys((*run.components, *pools), "processes"),
+        "path": {part: _path([each.ways.paths[part] for each in mine]) for part in parts},
+        "why_processes": {part: why for each in reversed(mine) for part, why in each.ways.reasons.items()},
     }
+
+
+def _path(paths: Sequence[str]) -> str:
+    """The way that a part took in all replications, or in how many of them."""
+    if len(set(paths)) == 1:
+        return paths[0]
+    return f"blocks in {paths.count('blocks')} of {len(paths)} replications, else processes"
 
 
 def _fault(
@@ -149,7 +159,8 @@ def _checklist(
         "logic": {
             "base_model": {name: design.kind for name, design in scenario.architectures.items()},
             "scenarios": {name: f"{fault.kind} of {fault.target}" for name, fault in scenario.faults.items()},
-            "algorithms": "simpy processes; draws attached to (message, effect, attempt)",
+            "algorithms": "simpy processes, and blocks that leave the same ledger (see path); "
+            "draws attached to (message, effect, attempt)",
             "components": {run.architecture: list(run.components) for run in runs if run.replication == 0},
         },
         "data": {

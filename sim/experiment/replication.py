@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sim.accelerator import run as accelerator
+from sim.components.consumer import Pool
 from sim.components.site import Site
+from sim.engine.ledger import CopyLog
 from sim.engine.record import Record
 from sim.engine.streams import Streams
 from sim.scenario.model import Scenario
 from sim.scenario.parts import build, trace_columns
-from sim.vocabulary import Outcome
-
-Engine = Literal["auto", "processes", "blocks"]
-"""How a run is made: by processes alone, in blocks where that is exact, or auto, which chooses."""
+from sim.vocabulary import Engine, Outcome
 
 
-def run_replication(scenario: Scenario, name: str, replication: int, engine: Engine = "auto") -> Record:
+@dataclass(frozen=True)
+class Ways:
+    """Which way the parts of a run took.
+
+    Attributes:
+        paths: ``blocks`` or ``processes``, by the name of a holder of copies or of a pool.
+        reasons: of the pools whose processes ran, why.
+    """
+
+    paths: dict[str, str]
+    reasons: dict[str, str]
+
+
+def run_replication(
+    scenario: Scenario, name: str, replication: int, engine: Engine | str = Engine.AUTO
+) -> Record:
     """Simulate one architecture once; the sums of the ledger are asserted.
 
     Args:
@@ -26,29 +41,44 @@ def run_replication(scenario: Scenario, name: str, replication: int, engine: Eng
         name: of the architecture.
         replication: counted from 0; the same number meets the same arrivals, draws and failures in every
             architecture.
+        engine: how; the record is the same.
     """
     return simulate(scenario, name, replication, engine)[0]
 
 
 def simulate(
-    scenario: Scenario, name: str, replication: int, engine: Engine = "auto"
-) -> tuple[Record, dict[str, str]]:
-    """The same, and for every pool why its processes ran; empty where it was worked out in blocks."""
+    scenario: Scenario, name: str, replication: int, engine: Engine | str = Engine.AUTO
+) -> tuple[Record, Ways]:
+    """The same, and which way its parts took."""
     assert not isinstance(scenario.warmup, str), "the study finds out how long the warm-up is"
     streams = Streams(scenario.seed, replication)
     messages = scenario.workload.draw(streams, scenario.horizon, trace_columns(scenario))
-    reasons: dict[str, str] = {}
     why = "asked for"
-    if engine != "processes":
+    if Engine(engine) is not Engine.PROCESSES:
         site = build(scenario, name, streams, messages)
         try:
-            reasons = accelerator.run(site, scenario.horizon).reasons
-            return _checked(scenario, name, replication, site), reasons
+            reasons = accelerator.run(site, scenario.horizon)
+            return _checked(scenario, name, replication, site), _ways(site, reasons)
         except accelerator.Inexact as found:
             why = str(found)
     site = build(scenario, name, streams, messages)
     site.run_to_the_end(scenario.horizon)
-    return _checked(scenario, name, replication, site), {pool.name: why for pool in site.pools}
+    reasons = {pool.name: why for pool in site.pools}
+    return _checked(scenario, name, replication, site), _ways(site, reasons)
+
+
+def _ways(site: Site, reasons: dict[str, str]) -> Ways:
+    """A holder takes the way of the pool that it feeds; what copies only pass takes that of all pools."""
+    ways = {pool.name: "processes" if reasons[pool.name] else "blocks" for pool in site.pools}
+    holders = {log.name: "processes" if any(reasons.values()) else "blocks" for log in site.ledger.logs}
+    for pool in site.pools:
+        held = [log.name for log in site.ledger.logs if not log.is_transit and _feeds(log, pool)]
+        holders |= dict.fromkeys(held, ways[pool.name])
+    return Ways(holders | ways, {name: reason for name, reason in reasons.items() if reason})
+
+
+def _feeds(log: CopyLog, pool: Pool[Any]) -> bool:
+    return log.effects == tuple(effect.number for effect in pool.effects)
 
 
 def _checked(scenario: Scenario, name: str, replication: int, site: Site) -> Record:

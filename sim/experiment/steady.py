@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,11 @@ import numpy as np
 
 from sim.analysis import window
 from sim.analysis.warmup import mean_series, mser5
+from sim.experiment.parallel import Apply
 from sim.experiment.replication import run_replication
 from sim.forecast.stability import unstable
 from sim.scenario.model import Scenario
-from sim.vocabulary import ScenarioError
+from sim.vocabulary import Engine, ScenarioError
 
 PILOT = 5
 """Replications from which the warm-up is found; they are run again afterwards, without it."""
@@ -56,11 +56,7 @@ def refuse_without_a_steady_state(scenario: Scenario) -> None:
         raise ScenarioError(problems)
 
 
-Apply = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
-"""Calls a function with each of the arguments, here or in other processes, and yields what it returns."""
-
-
-def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
+def settle(scenario: Scenario, apply: Apply, engine: Engine = Engine.AUTO) -> tuple[Scenario, Warmup]:
     """The scenario with its warm-up in seconds.
 
     MSER-5 looks at the latency of the messages in the order of their publishing, averaged over the pilot's
@@ -69,12 +65,15 @@ def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
     Args:
         scenario: the question.
         apply: runs the pilot.
+        engine: how.
     """
     if not isinstance(scenario.warmup, str):
         return scenario, Warmup(scenario.warmup, "given", {}, ())
     whole = scenario.model_copy(update={"warmup": 0.0})
     names = list(scenario.architectures)
-    tasks = [(whole, name, number) for name in names for number in range(min(PILOT, scenario.replications))]
+    tasks = [
+        (whole, name, number, engine) for name in names for number in range(min(PILOT, scenario.replications))
+    ]
     runs = sorted(apply(_latencies, tasks), key=lambda run: run[:2])
     cuts: dict[str, float] = {}
     unsettled: list[str] = []
@@ -92,9 +91,11 @@ def settle(scenario: Scenario, apply: Apply) -> tuple[Scenario, Warmup]:
     )
 
 
-def _latencies(scenario: Scenario, name: str, replication: int) -> tuple[str, int, np.ndarray, np.ndarray]:
+def _latencies(
+    scenario: Scenario, name: str, replication: int, engine: Engine
+) -> tuple[str, int, np.ndarray, np.ndarray]:
     """Publish times and latencies of the messages of one run, NaN where one never came to its end."""
-    record = run_replication(scenario, name, replication)
+    record = run_replication(scenario, name, replication, engine)
     counted = window.published_inside(record)
     latency = window.last_applied(record) - record.published
     return name, replication, record.published[counted], latency[counted]

@@ -1,8 +1,8 @@
 """A study: every architecture, every replication, and what all of them say together.
 
 A run depends on the scenario, its architecture and its replication and on nothing else, so that a study gives
-the same files whether its runs are made one after the other or in several processes, and an architecture's
-rows do not change with the others beside it.
+the same files wherever its runs are made (:mod:`sim.experiment.parallel`), and an architecture's rows do not
+change with the others beside it.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -10,9 +10,8 @@ rows do not change with the others beside it.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +25,15 @@ from sim.analysis.measure import measure
 from sim.analysis.status import status_series
 from sim.engine.record import FaultWindow, PoolUse
 from sim.experiment.archive import StudyData, messages_frame, stack
+from sim.experiment.effort import estimated_seconds, planned_runs
 from sim.experiment.judging import judged, values_of, watched
 from sim.experiment.manifest import manifest
-from sim.experiment.replication import run_replication
-from sim.experiment.steady import Apply, refuse_without_a_steady_state, settle
+from sim.experiment.parallel import Apply, applier
+from sim.experiment.replication import Ways, simulate
+from sim.experiment.steady import refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
-from sim.vocabulary import STATUS_METRICS
-
-_WORTH_PROCESSES = 300_000
-"""Pairs (message, effect) of a study above which starting further processes pays (about 1 s each)."""
+from sim.vocabulary import STATUS_METRICS, Engine
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class Run:
         faults: what was active when.
         is_censored: whether it was cut off with copies left.
         fingerprint: hash of the whole record.
+        ways: which way its parts took.
     """
 
     architecture: str
@@ -67,11 +66,18 @@ class Run:
     faults: tuple[FaultWindow, ...]
     is_censored: bool
     fingerprint: str
+    ways: Ways
 
 
-def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messages: bool) -> Run:
+def run_one(
+    scenario: Scenario,
+    architecture: str,
+    replication: int,
+    keeps_messages: bool,
+    engine: Engine = Engine.AUTO,
+) -> Run:
     """Simulate once and keep what the study needs."""
-    record = run_replication(scenario, architecture, replication)
+    record, ways = simulate(scenario, architecture, replication, engine)
     step = grid_step(scenario.horizon)
     return Run(
         architecture=architecture,
@@ -85,6 +91,7 @@ def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messa
         faults=record.faults,
         is_censored=record.is_censored,
         fingerprint=record.fingerprint(),
+        ways=ways,
     )
 
 
@@ -92,6 +99,8 @@ def run_study(
     scenario: Scenario,
     *,
     jobs: int | None = None,
+    apply: Apply | None = None,
+    engine: Engine = Engine.AUTO,
     keeps_all_messages: bool = False,
     on_done: Callable[[Run], None] | None = None,
 ) -> StudyData:
@@ -99,20 +108,23 @@ def run_study(
 
     Args:
         scenario: the question.
-        jobs: processes; None chooses by the size of the study.
+        jobs: processes; None leaves it to joblib's active ``parallel_config``, else to the size of the study.
+        apply: makes the runs, e.g. :func:`sim.experiment.cluster.on_cluster`'s; instead of processes.
+        engine: how runs are made; the results are the same.
         keeps_all_messages: keep the messages of all replications, not only of the first.
         on_done: told of each run as it ends, in any order.
     """
     started = time.perf_counter()
-    apply = _applier(_processes(scenario) if jobs is None else jobs)
+    if apply is None:
+        apply = applier(jobs, estimated_seconds(scenario), planned_runs(scenario))
     refuse_without_a_steady_state(scenario)
-    scenario, warmup = settle(scenario, apply)
+    scenario, warmup = settle(scenario, apply, engine)
     names = list(scenario.architectures)
     runs: list[Run] = []
 
     def add(numbers: Iterable[int]) -> None:
         tasks = [
-            (scenario, name, number, keeps_all_messages or number == 0)
+            (scenario, name, number, keeps_all_messages or number == 0, engine)
             for number in numbers
             for name in names
         ]
@@ -142,26 +154,6 @@ def run_study(
         manifest=told,
         status=stack(statuses) if statuses else None,
     )
-
-
-def expected_messages(scenario: Scenario) -> float:
-    """Messages that one run is expected to have."""
-    return scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
-
-
-def processes_for(scenarios: Sequence[Scenario]) -> int:
-    """How many processes the studies of many scenarios are worth, run beside each other."""
-    runs = sum(len(each.architectures) * each.replications for each in scenarios)
-    work = sum(
-        expected_messages(each) * len(each.effects) * len(each.architectures) * each.replications
-        for each in scenarios
-    )
-    return 1 if work < _WORTH_PROCESSES or runs == 1 else os.cpu_count() or 1
-
-
-def apply_in(processes: int) -> Apply:
-    """What calls a function with many arguments in so many processes, as a study does."""
-    return _applier(processes)
 
 
 def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]], None]) -> dict[str, Any]:
@@ -208,28 +200,6 @@ def _watched_values(scenario: Scenario, runs: list[Run]) -> dict[precision.Key, 
     """The values of the metrics that must be precise, one per replication."""
     values = values_of(_samples(scenario, runs))
     return {key: values[key] for key in watched(scenario) if key in values}
-
-
-def _processes(scenario: Scenario) -> int:
-    runs = len(scenario.architectures) * scenario.replications
-    work = expected_messages(scenario) * len(scenario.effects) * runs
-    return 1 if work < _WORTH_PROCESSES or runs == 1 else min(os.cpu_count() or 1, runs)
-
-
-def _applier(jobs: int) -> Apply:
-    """Calls a function with many arguments, in this process or in several."""
-
-    def apply(function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        if jobs == 1:
-            for each in arguments:
-                yield function(*each)
-            return
-        from joblib import Parallel, delayed  # noqa: PLC0415 - only where processes are started
-
-        parallel: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")
-        yield from parallel(delayed(function)(*each) for each in arguments)
-
-    return apply
 
 
 def _samples(scenario: Scenario, runs: list[Run]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ as those of a study are. What is kept of a point is its summary and its verdicts
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,10 @@ import pandas as pd
 
 from sim.analysis.inference import CONFIDENCE
 from sim.analysis.verdict import worst
+from sim.experiment.effort import estimated_seconds
+from sim.experiment.parallel import Apply, applier, worthwhile_processes
 from sim.experiment.point_store import FOLDER, forget, refusal_of, replace, result_of, store, stored
-from sim.experiment.study import apply_in, processes_for, run_study
+from sim.experiment.study import run_study
 from sim.scenario.factors import Factor
 from sim.scenario.model import Scenario
 from sim.scenario.points import Grid, Point
@@ -66,6 +69,7 @@ def run_sweep(
     folder: Path | None = None,
     *,
     jobs: int | None = None,
+    apply: Apply | None = None,
     fresh: bool = False,
     on_done: Callable[[int], None] | None = None,
     **options: Any,
@@ -76,6 +80,7 @@ def run_sweep(
         grid: the points.
         folder: where the results of points are kept as they end; nothing is kept without it.
         jobs: processes; None chooses by the size of the sweep.
+        apply: runs the points elsewhere, e.g. :func:`sim.experiment.cluster.on_cluster`'s.
         fresh: run every point anew.
         on_done: told how many points are done, whenever that changes.
         options: for :func:`sim.experiment.study.run_study`.
@@ -88,7 +93,8 @@ def run_sweep(
     again = len(done)
     if on_done is not None:
         on_done(len(done))
-    for key, result in _run([point for point in grid.points if point.key not in done], folder, jobs, options):
+    left = [point for point in grid.points if point.key not in done]
+    for key, result in _run(left, folder, jobs, apply, options):
         done[key] = result
         if on_done is not None:
             on_done(len(done))
@@ -138,13 +144,25 @@ def verdict_at(result: Result) -> str:
 
 
 def _run(
-    points: Sequence[Point], folder: Path | None, jobs: int | None, options: Mapping[str, Any]
+    points: Sequence[Point],
+    folder: Path | None,
+    jobs: int | None,
+    apply: Apply | None,
+    options: Mapping[str, Any],
 ) -> Iterator[tuple[str, Result]]:
-    processes = processes_for([point.scenario for point in points]) if jobs is None else jobs
+    """Run points; who runs a point on this machine keeps its result, even if the sweep is killed then."""
+    if apply is not None:  # elsewhere, where this folder may not be
+        for key, result in apply(run_point, ((each.scenario, each.key, None, 1, options) for each in points)):
+            if folder is not None:
+                store(folder, result)
+            yield key, result
+        return
+    seconds = sum(estimated_seconds(point.scenario) for point in points)
+    processes = worthwhile_processes(seconds, len(points), os.cpu_count() or 1) if jobs is None else jobs
     is_beside = 1 < processes <= len(points)
     inside = 1 if is_beside else jobs
     tasks: Iterable[Any] = ((point.scenario, point.key, folder, inside, options) for point in points)
-    return apply_in(processes if is_beside else 1)(run_point, tasks)
+    yield from applier(processes if is_beside else 1, seconds, len(points))(run_point, tasks)
 
 
 def _kept(grid: Grid, folder: Path, *, fresh: bool) -> dict[str, Result]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.experiment.parallel import Apply, is_told_where
 from sim.report.promises import exit_code, keeps_every_promise, verdict_lines
 from sim.report.run import run
 from sim.scenario.load import load
@@ -71,24 +72,33 @@ def run_all(
     folder: Path,
     *,
     jobs: int | None = None,
+    apply: Apply | None = None,
     options: dict[str, Any],
-    keep: str = "first",
+    how: dict[str, Any] | None = None,
 ) -> Iterator[Ended]:
-    """Run scenarios, several at a time, and yield how each ended, in their order.
+    """Run scenarios and yield how each ended, in their order.
+
+    Several at a time, each in one process; on a cluster, and where joblib's ``parallel_config`` says where,
+    one after the other, each with its runs spread out. The files are always written here.
 
     Args:
         files: the scenarios.
         folder: where each gets a folder of its own.
         jobs: processes; as many as the machine has where it is left out.
+        apply: makes the runs instead, see :func:`sim.run`.
         options: for :func:`sim.load`, the same for all.
-        keep: of which replications the messages are kept.
+        how: further arguments of :func:`sim.run`, the same for all.
     """
+    how = how or {}
+    work = list(zip(files, _loaded(files, options), strict=True))
+    if apply is not None or (jobs is None and is_told_where()):
+        yield from (_run_one(path, scenario, folder, {"apply": apply, **how}) for path, scenario in work)
+        return
     from joblib import Parallel, delayed  # noqa: PLC0415 - heavy, and only needed here
 
-    loaded = _loaded(files, options)
     parallel: Any = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(files)), return_as="generator")
     yield from parallel(
-        delayed(_run_one)(path, scenario, folder, keep) for path, scenario in zip(files, loaded, strict=True)
+        delayed(_run_one)(path, scenario, folder, {"jobs": 1, **how}) for path, scenario in work
     )
 
 
@@ -108,11 +118,16 @@ def _loaded(files: Sequence[Path], options: dict[str, Any]) -> list[Scenario | S
     return found
 
 
-def _run_one(path: Path, scenario: Scenario | ScenarioError, folder: Path, keep: str) -> Ended:
+def _run_one(
+    path: Path,
+    scenario: Scenario | ScenarioError,
+    folder: Path,
+    how: dict[str, Any],
+) -> Ended:
     try:
         if isinstance(scenario, ScenarioError):
             raise scenario
-        results = run(scenario, jobs=1, keep=keep)
+        results = run(scenario, **how)
         results.save(folder / scenario.slug)
     except ScenarioError as error:
         return Ended(path, ExitCode.BAD_INPUT, str(error))

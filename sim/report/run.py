@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sim.experiment.parallel import Apply
 from sim.experiment.study import Run, run_study
 from sim.report.results import Results
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
+from sim.vocabulary import Engine
 
 
 def run(
@@ -17,6 +19,8 @@ def run(
     replications: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,
+    apply: Apply | None = None,
+    engine: Engine | str = Engine.AUTO,
     overrides: Sequence[str] = (),
     keep: str = "first",
     on_done: Callable[[Run], None] | None = None,
@@ -27,7 +31,10 @@ def run(
         scenario: the file, or what :func:`sim.load` made of it.
         replications: instead of the scenario's.
         seed: instead of the scenario's.
-        jobs: processes; chosen by the size of the study where it is left out.
+        jobs: processes; where it is left out, joblib's active ``parallel_config`` decides, else the size of
+            the study.
+        apply: makes the runs instead, e.g. ``with sim.on_cluster("tcp://scheduler:8786") as apply``.
+        engine: ``auto``, ``processes`` or ``blocks``; the ledger is the same, see :mod:`sim.accelerator`.
         overrides: ``path=value`` as after ``--set``; only with a file.
         keep: ``first`` or ``all``: of which replications the messages are kept.
         on_done: told of each run as it ends.
@@ -47,4 +54,12 @@ def run(
         )
     else:
         scenario = load(scenario, overrides=overrides, replications=replications, seed=seed)
-    return Results(run_study(scenario, jobs=jobs, keeps_all_messages=keep == "all", on_done=on_done))
+    data = run_study(
+        scenario,
+        jobs=jobs,
+        apply=apply,
+        engine=Engine(engine),
+        keeps_all_messages=keep == "all",
+        on_done=on_done,
+    )
+    return Results(data)

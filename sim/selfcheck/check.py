@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.experiment.study import Run, expected_messages, run_study
+from sim.experiment.effort import estimated_seconds
+from sim.experiment.study import Run, run_study
 from sim.forecast.forecast import forecast
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
@@ -19,8 +20,8 @@ from sim.selfcheck.plan import TOLD, WAITING, cases, experiments
 from sim.selfcheck.seen import Seen
 from sim.selfcheck.tolerance import FAIL, NOT_RUN, PASS, Judgement, PerRun, Verdict, judge
 
-_WORTH_PROCESSES = 50_000
-"""Messages of a study above which it is spread over processes; they are started once for all studies."""
+_WORTH_PROCESSES = 0.3
+"""Seconds of work above which a study is spread over processes; they are started once for all studies."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,7 @@ def _study(experiment: Experiment, jobs: int | None) -> Seen:
     question = scenario(experiment.file)
     runs: list[Run] = []
     if jobs is None:
-        work = expected_messages(question) * question.replications * len(question.architectures)
-        jobs = (os.cpu_count() or 1) if work >= _WORTH_PROCESSES else 1
+        jobs = (os.cpu_count() or 1) if estimated_seconds(question) >= _WORTH_PROCESSES else 1
     data = run_study(question, jobs=jobs, keeps_all_messages=experiment.keeps_messages, on_done=runs.append)
     names = list(question.architectures)
     runs.sort(key=lambda run: (names.index(run.architecture), run.replication))

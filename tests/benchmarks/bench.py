@@ -1,114 +1,155 @@
-"""Messages per CPU second on the workloads W1, W2X and W3, beside bare SimPy timeouts of the same run.
+"""Messages per CPU second of this simulator and of others, beside bare SimPy timeouts of the same run.
 
-Run by ``make bench``. Each line begins with the workload's name and tells
+Run by ``make bench``. Each line begins with the name of a workload (``workloads.py``) or of a peer
+(``peers.py``):
 
-- the rate in messages per CPU second (for W3 record deliveries, record x group),
-- the ratio to B, the rate of bare ``yield env.timeout(1)`` loops in 16 processes, measured in the same round.
+- messages per CPU second: of W3 record deliveries (record x group), of W4 hops (deliveries of a queue),
+- the ratio to B, the rate of bare ``yield env.timeout(1)`` loops in 16 processes, measured just before,
+- bytes of the ledger per message and effect, peak resident memory of the process,
+- for peers, which run W1: how many times faster this simulator is.
 
-All of it goes through the public path: a scenario in YAML, the model, the full ledger with its sums checked.
-``W1 and report`` adds every metric, the lag series and the message table. Values are medians over interleaved
-rounds; compare ratios, never times, between machines.
+All of it goes through the public path: a scenario in YAML, the model, the full ledger with its sums checked,
+the lag series of all components. Values are medians over interleaved rounds, each measurement in a process
+of its own. Compare ratios, never times, between machines.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
 
-import simpy
+from peers import PEERS, PUBLISHED
+from sampling import Sample
+from workloads import STUDY_EVERY, STUDY_NAME, WORKLOADS, chosen
 
-import sim
 from sim.experiment.replication import run_replication
-from sim.experiment.study import run_one
-from sim.scenario.model import Scenario
 
-W1 = """
-name: W1
-description: M/M/8 at utilization 0.8
-horizon: {horizon}s
-workload: {{arrivals: 6.4/s}}
-effects: {{work: {{service: {{mean: 1s, distribution: exponential}}}}}}
-architectures: {{single_broker: {{consumers: 8}}}}
-"""
-W2X = """
-name: W2X
-description: W1's pool with unequal speeds, failures, redelivery, crashes and outages
-horizon: {horizon}s
-workload: {{arrivals: 5.283/s}}
-effects: {{work: {{service: {{mean: 1s, distribution: exponential}}, failure: 5%}}}}
-architectures:
-  single_broker:
-    queue: {{visibility_timeout: 6s, max_receives: 3}}
-    consumers: {{count: 8, speeds: [0.8, 0.8, 0.8, 0.8, 1.2, 1.2, 1.2, 1.2]}}
-faults:
-  crashes: {{kind: crash, target: consumers, mean_up: 200s, mean_down: 20s}}
-  outages: {{kind: down, target: consumers, at: 2000s, duration: 30s, every: 2000s, in_hand: lose}}
-"""
-W3 = """
-name: W3
-description: 12 partitions, two groups of 6 members, at most 500 records a fetch
-horizon: {horizon}s
-workload: {{arrivals: 4.8/s, keys: 10k}}
-effects:
-  db: {{service: {{mean: 1s, distribution: exponential}}}}
-  index: {{service: {{mean: 1s, distribution: exponential}}}}
-architectures: {{stream: {{stream: 12, consumers: 6}}}}
-"""
-
-
-def bare_timeouts(events: int = 400_000, processes: int = 16) -> float:
-    """B: SimPy timeouts per CPU second."""
-    env = simpy.Environment()
-
-    def loop() -> object:
-        for _ in range(events // processes):
-            yield env.timeout(1.0)
-
-    for _ in range(processes):
-        env.process(loop())
-    return events / cpu_seconds(env.run)
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of a call, s."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+_BACKLOG = 1_000_000
+_STANDING = {"W1": 8.0, "W3 small": 6.0}
+"""Arrivals as fast as they can be worked off, 1/s: a backlog stays what it is."""
 
 
 def main() -> None:
     """Measure and print."""
+    arguments = _arguments()
+    messages, engine, rounds = arguments.messages, arguments.engine, arguments.rounds
+
+    def measure(name: str) -> Sample:
+        return run_sample(name, messages, "" if name in PEERS else engine)
+
+    names = chosen(arguments.only)
+    peers = [name for name in PEERS if "W1" in names and _is_here(name)]
+    samples: dict[str, list[Sample]] = {name: [] for name in [*names, *peers]}
+    for number in range(rounds):
+        for name, found in samples.items():
+            if name != STUDY_NAME or number % STUDY_EVERY == 0:
+                found.append(measure(name))
+    everything = [each for found in samples.values() for each in found]
+    print(f"{'B':<18} {median(each.bare for each in everything):>10,.0f} bare SimPy timeouts per CPU second")
+    for name in names:
+        print(workload_line(name, samples[name]))
+    if "W1" in names:
+        ours = samples["W1"]
+        for line in peer_lines({name: samples[name] for name in peers}, ours):
+            print(line)
+    for line in linear_lines(arguments.linear, engine, run_sample):
+        print(line, flush=True)
+
+
+def workload_line(name: str, samples: list[Sample]) -> str:
+    """What is told of a workload."""
+    workload = WORKLOADS.get(name)
+    unit = workload.unit if workload else "messages"
+    line = _rate(name, samples, unit)
+    each = [sample.bytes_each for sample in samples if sample.bytes_each is not None]
+    told = f"{median(each):.0f} bytes per message and effect" if each else "a whole study"
+    note = f"  ({workload.note})" if workload and workload.note else ""
+    return f"{line}  {told}  peak {max(sample.peak for sample in samples):.0f} MB{note}"
+
+
+def peer_lines(peers: dict[str, list[Sample]], ours: list[Sample]) -> Iterator[str]:
+    """How much faster we are than each, by the ratios to B; published rates by the rates themselves."""
+    for name in PEERS:
+        if name not in peers:
+            yield f'{name:<18} not installed: pip install -e ".[bench]"'
+            continue
+        times = _ratio(ours) / _ratio(peers[name])
+        yield f"{_rate(name, peers[name], 'messages')}  ours is × {times:.1f} faster"
+    for name, (rate, why) in PUBLISHED.items():
+        times = median(sample.rate for sample in ours) / rate
+        yield (
+            f"{name:<18} {rate:>10,} messages per CPU second, not installable here; published rate ({why})  "
+            f"ours is × {times:.1f} faster"
+        )
+
+
+def linear_lines(counts: list[int], engine: str, measure: Callable[..., Sample]) -> Iterator[str]:
+    """Whether the rate stays what it is with many messages, and with many that wait."""
+    for count in counts:
+        for name, standing in _STANDING.items():
+            plain = measure(name, count, engine)
+            yield _linear(name, f"{count:,} messages", plain)
+            # so many arrivals as the backlog lasts for, in which it neither grows nor shrinks
+            full = [f"workload.backlog={_BACKLOG}", f"workload.arrivals.rate={standing}/s"]
+            waiting = measure(name, count, engine, *full)
+            yield _linear(name, f"{count:,} messages behind a standing backlog of {_BACKLOG:,}", waiting)
+
+
+def run_sample(name: str, messages: int, engine: str = "", *overrides: str) -> Sample:
+    """Measure in a process of its own."""
+    script = Path(__file__).with_name("sampling.py")
+    words = [sys.executable, str(script), name, str(messages), engine, *overrides]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return Sample(**json.loads(done.stdout))
+
+
+def _linear(name: str, what: str, sample: Sample) -> str:
+    return f"linear {_rate(name, [sample], WORKLOADS[name].unit)}  peak {sample.peak:,.0f} MB  {what}"
+
+
+def _rate(name: str, samples: list[Sample], unit: str) -> str:
+    rate = median(sample.rate for sample in samples)
+    return f"{name:<18} {rate:>10,.0f} {unit} per CPU second  {_ratio(samples):.2f} B"
+
+
+def _ratio(samples: list[Sample]) -> float:
+    return median(sample.ratio for sample in samples)
+
+
+def _is_here(peer: str) -> bool:
+    return "SimPy" in peer or find_spec(peer.lower()) is not None
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    messages = arguments.messages
-
-    def scenario(text: str, rate: float) -> Scenario:
-        return sim.loads(text.format(horizon=messages / rate))
-
-    w1, w2x, w3 = scenario(W1, 6.4), scenario(W2X, 5.283), scenario(W3, 4.8)
-    workloads: dict[str, tuple[Callable[[], object], int]] = {
-        "W1": (lambda: run_replication(w1, "single_broker", 0), 1),
-        "W1 and report": (lambda: run_one(w1, "single_broker", 0, keeps_messages=True), 1),
-        "W2X": (lambda: run_replication(w2x, "single_broker", 0), 1),
-        "W3": (lambda: run_replication(w3, "stream", 0), 2),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in workloads}
-    ratios: dict[str, list[float]] = {name: [] for name in workloads}
-    bare: list[float] = []
-    for _ in range(arguments.rounds):
-        bare.append(bare_timeouts())
-        for name, (work, deliveries) in workloads.items():
-            rate = messages * deliveries / cpu_seconds(work)
-            rates[name].append(rate)
-            ratios[name].append(rate / bare[-1])
-    print(f"B  {statistics.median(bare):,.0f} bare SimPy timeouts per CPU second")  # noqa: T201
-    for name in workloads:
-        rate, ratio = statistics.median(rates[name]), statistics.median(ratios[name])
-        print(f"{name:<14} {rate:>9,.0f} messages per CPU second  {ratio:.2f} B")  # noqa: T201
+    parser.add_argument("--messages", type=int, default=100_000, help="of each run (default: 100000)")
+    parser.add_argument("--rounds", type=int, default=9, help="of which medians are told (default: 9)")
+    parser.add_argument("--only", metavar="W1,W3", help="these workloads; peers run beside W1")
+    parser.add_argument("--engine", default="", help="blocks or processes (default: what runs choose)")
+    parser.add_argument(
+        "--linear",
+        nargs="?",
+        metavar="1000000,10000000",
+        const="1000000,10000000",
+        default="",
+        help="also W1 and W3 with so many messages, and behind a standing backlog; takes minutes",
+    )
+    found = parser.parse_args()
+    try:
+        chosen(found.only)
+        found.linear = [int(count) for count in found.linear.split(",") if count]
+    except ValueError as error:
+        parser.error(str(error))
+    if found.engine and "engine" not in inspect.signature(run_replication).parameters:
+        parser.error("--engine: there is only one engine yet")
+    return found
 
 
 if __name__ == "__main__":
