@@ -9,11 +9,12 @@ from sim.accelerator.publishing import Inexact, is_plain
 from sim.components.consumer import Pool
 from sim.components.effect import Effect
 from sim.components.link import Link
-from sim.components.log import Log
+from sim.components.log import Group, Log
 from sim.components.producer import Producer
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.topic import QueueSubscription
+from sim.engine.quantities import UNLIMITED
 
 __all__ = ["Inexact", "Plan", "choose"]
 
@@ -88,7 +89,13 @@ def _reason_to_wait(
 ) -> str:
     """Why a pool that reports to others cannot be worked out, although it could by itself."""
     assert producer is not None
-    if producer.options.outbox or not link.is_plain:
+    options = producer.options
+    patience = UNLIMITED if options.timeout is None else options.timeout
+    if (
+        options.outbox
+        or not link.is_plain
+        or (link.hop and not (producer.api.is_quiet and 2 * link.hop < patience))
+    ):
         return "its reports go by an outbox, or can be hit by faults"
     others = [pool.name for pool in behind if reasons[pool]]
     return f"{' and '.join(others)} behind it: processes" if others else ""
@@ -98,6 +105,8 @@ def _reason(pool: Pool[Any]) -> str:
     source = pool.source
     if isinstance(source, Queue):
         return _of_queue(source, pool)
+    if isinstance(source, Group):
+        return ""
     return "its source has no blocks"
 
 

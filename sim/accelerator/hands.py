@@ -53,10 +53,14 @@ class Hands:
             effect: np.frombuffer(ledger.applications[effect.number], dtype=np.uint32)
             for effect in self.effects
         }
-        self._late = {effect: ledger.late[effect.number] for effect in self.effects}
+        self.late = {effect: ledger.late[effect.number] for effect in self.effects}
         self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
         self.applied: list[tuple[float, float, int]] = []
+
+    def attempts_at(self, effect: Effect) -> dict[int, int]:
+        """How many attempts at an effect each message has had, of those that were not plain."""
+        return self._attempts[effect]
 
     def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails."""
@@ -125,7 +129,7 @@ class Hands:
         first = self.first_applied[effect]
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
-            self._late[effect][message] = is_late
+            self.late[effect][message] = is_late
         self.applications[effect][message] += 1
         if self.tells:
             self.applied.append((now, start, message))

@@ -8,11 +8,12 @@ import numpy as np
 
 from sim.accelerator import publishing
 from sim.accelerator.choice import Plan, choose
+from sim.accelerator.group_pool import GroupPool
 from sim.accelerator.publishing import Arrivals, Inexact
 from sim.accelerator.queue_pool import QueuePool
 from sim.components.consumer import Pool
 from sim.components.inlet import Inlet
-from sim.components.queue import Queue
+from sim.components.log import Group
 from sim.components.site import Site
 
 __all__ = ["Inexact", "run"]
@@ -51,12 +52,11 @@ def run(site: Site, horizon: float) -> Plan:
     return plan
 
 
-def _blocks(pool: Pool[Any]) -> QueuePool:
-    assert isinstance(pool.source, Queue)
-    return QueuePool(pool)
+def _blocks(pool: Pool[Any]) -> QueuePool | GroupPool:
+    return GroupPool(pool) if isinstance(pool.source, Group) else QueuePool(pool)
 
 
-def _completions(blocks: QueuePool) -> Arrivals:
+def _completions(blocks: QueuePool | GroupPool) -> Arrivals:
     """What a pool has applied, in the order in which that happened."""
     if not blocks.hands.applied:
         return np.empty(0, dtype=np.int64), np.empty(0)
