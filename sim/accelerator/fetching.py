@@ -80,6 +80,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     rounds = [[(first + step) % len(times) for step in lanes] for first in lanes]
     turn, last = state.turn, state.last_commit
     due = last + interval
+    timer = -inf
     asked = seen = now
     while True:
         if now >= due:
@@ -149,6 +150,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             commits = min([time for time in state.timers if time >= now], default=inf)
         else:
             wakes, commits = following, due
+            if is_behind:
+                timer = due
         if is_behind and commits < wakes:
             for lane in lanes:
                 if positions[lane] > committed[lane]:
@@ -177,5 +180,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
         positions[at] += 1
         turn = (at + 1) % len(times)
         asked = seen = now = end
+    if timer == due:
+        state.timers.append(timer)
     state.turn, state.last_commit = turn, last
     return asked

@@ -40,6 +40,7 @@ class GroupPool:
 
     Attributes:
         has_unfinished_work: whether a member holds something when the run is cut off.
+        unbegun: order of what was passed over and may be fetched after all.
         repeats: (start, end, order) of what was done again and went well, since columns were last written.
     """
 
@@ -82,6 +83,7 @@ class GroupPool:
                 speeds[list(owned)] = worker.speed
         self._speeds = speeds
         self.has_unfinished_work = False
+        self.unbegun: set[int] = set()
         self.repeats: list[tuple[float, float, int]] = []
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
@@ -101,7 +103,7 @@ class GroupPool:
             until = float(times[stop - 1]) if stop < len(messages) else UNLIMITED
             for member in self._members:
                 member.advance(until)
-            self._write()
+            self.write(self._lanes)
             for lane in self._lanes:
                 lane.let_go()
         for member in self._members:
@@ -168,11 +170,13 @@ class GroupPool:
 
     # --- what is written ----------------------------------------------------------------------------------
 
-    def _write(self) -> None:
+    def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
-        starts = np.array([start for lane in self._lanes for start in lane.starts])
-        order = np.array([each for lane in self._lanes for each in lane.begun_since()], dtype=np.int64)
-        work = np.array([each for lane in self._lanes for each in lane.work_since()])
+        starts = np.array([start for lane in lanes for start in lane.starts])
+        order = np.array([each for lane in lanes for each in lane.begun_since()], dtype=np.int64)
+        work = np.array([each for lane in lanes for each in lane.work_since()])
+        for lane in lanes:
+            lane.starts.clear()
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]

@@ -80,7 +80,6 @@ class Lane:
 
     def let_go(self) -> None:
         """Forget what is committed; what has begun is written."""
-        self.starts.clear()
         gone = self.committed
         for column in (self.times, self.order, self.work):
             del column[:gone]

@@ -183,6 +183,7 @@ class Member:
         """Go on behind the newest record; the twin of ``Group._pass_over``."""
         for position in range(max(lane.fetched, lane.passed), lane.arrived):
             self._remove(lane, position, Outcome.DROPPED, now)
+        self._owner.unbegun.update(lane.order[lane.begun : lane.arrived])
         lane.step_over(max(lane.arrived, lane.fetched))
 
     def _remove(self, lane: Lane, position: int, fate: Outcome, now: float) -> None:
@@ -257,6 +258,8 @@ class Member:
         note, now = owner.repeats.append, self._now
         while position < stop:
             order = lane.order[position]
+            if order in owner.unbegun:
+                break
             message = owner.message(order)
             number = attempts.get(message, 1)
             duration, ends = attempt(message, number, now)
@@ -279,6 +282,9 @@ class Member:
         is_late, has_ended = position < lane.begun, position < lane.passed
         if not is_late:
             lane.begin(position)
+        elif order in owner.unbegun:
+            is_late = False
+            owner.unbegun.remove(order)
         elif lane.work[position] < UNLIMITED:
             owner.attempts.setdefault(message, 1)
         if not has_ended:
@@ -388,15 +394,20 @@ class Member:
         if outage.in_hand == "finish":
             self._commit(now)
         elif outage.in_hand == "lose":
-            for lane in self.lanes:
-                lane.rewind(lane.committed, now)
+            self._go_back(now)
         if outage.in_hand != "resume":
             self._count_from(outage.end)
 
     def _crash(self) -> None:
-        for lane in self.lanes:
-            lane.rewind(lane.committed, self._now)
+        self._go_back(self._now)
         self._count_from(self._now)
+
+    def _go_back(self, now: float) -> None:
+        """To the committed offsets."""
+        if self._owner.pool.idempotent:
+            self._owner.write(self.lanes)
+        for lane in self.lanes:
+            lane.rewind(lane.committed, now)
 
     def _commit(self, now: float) -> None:
         self._count_from(now)
