@@ -172,9 +172,9 @@ class GroupPool:
 
     def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
-        starts = np.array([start for lane in lanes for start in lane.starts])
-        order = np.array([each for lane in lanes for each in lane.begun_since()], dtype=np.int64)
-        work = np.array([each for lane in lanes for each in lane.work_since()])
+        starts = np.concatenate([np.array(lane.starts) for lane in lanes])
+        order = np.concatenate([np.array(lane.begun_since(), dtype=np.int64) for lane in lanes])
+        work = np.concatenate([np.array(lane.work_since()) for lane in lanes])
         for lane in lanes:
             lane.starts.clear()
         good = ~np.isnan(starts)

@@ -12,6 +12,10 @@ import math
 from sim.engine.quantities import UNLIMITED
 
 
+PAD = 33
+"""So many times of infinity follow the last record, so that a search need not ask where the end is."""
+
+
 class Lane:
     """A partition.
 
@@ -53,7 +57,7 @@ class Lane:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.times: list[float] = [UNLIMITED]
+        self.times: list[float] = [UNLIMITED] * PAD
         self.order: list[int] = []
         self.work: list[float] = []
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
@@ -65,8 +69,9 @@ class Lane:
 
     def extend(self, times: list[float], order: list[int], work: list[float]) -> None:
         """More records are known."""
-        self.times[-1:] = times
-        self.times.append(UNLIMITED)
+        del self.times[-PAD:]
+        self.times += times
+        self.times += [UNLIMITED] * PAD
         self.order += order
         self.work += work
 
