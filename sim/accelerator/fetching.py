@@ -108,15 +108,14 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                 position = bisect_left(column, seen, position)
             if position - first > room:
                 position = first + room
+            begun = starts[lane]
             if position - first < _FEW:
-                push = starts[lane].append
                 for cost in work[lane][first:position]:
-                    push(now)
+                    begun.append(now)
                     now += cost
             else:
-                ends = list(accumulate(work[lane][first:position], initial=now))
-                now = ends.pop()
-                starts[lane] += ends
+                begun += accumulate(work[lane][first:position], initial=now)
+                now = begun.pop()
             positions[lane] = position
             room -= position - first
             if not room:

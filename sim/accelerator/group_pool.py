@@ -41,6 +41,7 @@ class GroupPool:
     Attributes:
         has_unfinished_work: whether a member holds something when the run is cut off.
         unbegun: order of what was passed over and may be fetched after all.
+        unapplied: order of what was skipped, and may succeed when it is repeated.
         repeats: (start, end, order) of what was done again and went well, since columns were last written.
     """
 
@@ -84,6 +85,7 @@ class GroupPool:
         self._speeds = speeds
         self.has_unfinished_work = False
         self.unbegun: set[int] = set()
+        self.unapplied: set[int] = set()
         self.repeats: list[tuple[float, float, int]] = []
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:

@@ -258,7 +258,7 @@ class Member:
         note, now = owner.repeats.append, self._now
         while position < stop:
             order = lane.order[position]
-            if order in owner.unbegun:
+            if order in owner.unbegun or order in owner.unapplied:
                 break
             message = owner.message(order)
             number = attempts.get(message, 1)
@@ -303,6 +303,8 @@ class Member:
             self._crash()
             return False
         lane.done += 1
+        if delivery.work is not DONE:
+            owner.unapplied.add(order)
         if not has_ended:
             lane.passed = lane.done
             owner.end(copy, Outcome.APPLIED if delivery.work is DONE else owner.skipped, self._now)
