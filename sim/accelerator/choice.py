@@ -9,7 +9,7 @@ from sim.accelerator.publishing import Inexact, is_plain, is_plain_link
 from sim.components.consumer import Pool
 from sim.components.effect import Effect
 from sim.components.link import Link
-from sim.components.log import Log
+from sim.components.log import Group, Log
 from sim.components.producer import Producer
 from sim.components.queue import Queue
 from sim.components.requests import Requests
@@ -101,6 +101,8 @@ def _reason(pool: Pool[Any]) -> str:
         return _of_queue(source, pool)
     if isinstance(source, Subscriber | Requests):
         return _of_service(source, pool)
+    if isinstance(source, Group):
+        return ""
     return "its source has no blocks"
 
 

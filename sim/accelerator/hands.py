@@ -56,7 +56,7 @@ class Hands:
             effect: np.frombuffer(ledger.applications[effect.number], dtype=np.uint32)
             for effect in self.effects
         }
-        self._late = {effect: ledger.late[effect.number] for effect in self.effects}
+        self.late = {effect: ledger.late[effect.number] for effect in self.effects}
         self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
         self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
@@ -64,6 +64,10 @@ class Hands:
         self._scheduled = 0.0
         self._told: list[tuple[float, float, float, int]] = []
         self._told_in_blocks: list[NDArray[Any]] = []
+
+    def attempts_at(self, effect: Effect) -> dict[int, int]:
+        """How many attempts at an effect each message has had, of those that were not plain."""
+        return self._attempts[effect]
 
     def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails."""
@@ -110,13 +114,17 @@ class Hands:
         """Note what followers wait for: when it happened, when that was scheduled, place of the delivery."""
         self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
 
-    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What was applied, in the order in which it happened: numbers of messages, and times, s.
+    def told(self) -> NDArray[Any]:
+        """What was applied: time, when that was scheduled, place of the delivery, message; in order.
 
         What ends at one instant happens in the order in which it began, and that in the order of delivery.
         """
         told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
-        told = told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        return told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+
+    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What was applied, in the order in which it happened: numbers of messages, and times, s."""
+        told = self.told()
         times, scheduled = told[:, 0], told[:, 1]
         mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
         if np.any(mixed):
@@ -171,7 +179,7 @@ class Hands:
         number = attempts.get(message, 0)
         attempts[message] = number + 1
         if number:
-            before, order = self._begun[effect][message]
+            before, order = self._begun[effect].get(message, (-UNLIMITED, self.order))
             if now < before or (now == before and order != self.order):
                 raise Inexact("two workers make attempts at one message, the later delivery first")
         self._begun[effect][message] = now, self.order
@@ -199,7 +207,7 @@ class Hands:
             raise Inexact("an effect happens twice at one instant")
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
-            self._late[effect][message] = is_late
+            self.late[effect][message] = is_late
         self.applications[effect][message] += 1
         if self.tells:
             self._told.append((now, self._scheduled, self.order, message))

@@ -55,6 +55,11 @@ class PushPool:
         self._count = 0
         self._delivered = 0
 
+    @property
+    def has_unfinished_work(self) -> bool:
+        """Whether somebody is still at work when the run ends."""
+        return self.crew.has_unfinished_work
+
     def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Push everything, as often as needed.
 

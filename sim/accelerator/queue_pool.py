@@ -74,6 +74,11 @@ class QueuePool:
         self._delivered = 0
         self._block: Block | None = None
 
+    @property
+    def has_unfinished_work(self) -> bool:
+        """Whether somebody is still at work when the run ends."""
+        return self.crew.has_unfinished_work
+
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in what arrives before ``until``, and deliver everything that is visible before it.
 

@@ -44,6 +44,11 @@ class RequestPool:
         self._reply_time = np.frombuffer(self._ledger.reply_time)
         self._limit = pool.site.limit
 
+    @property
+    def has_unfinished_work(self) -> bool:
+        """Whether somebody is still at work when the run ends."""
+        return self.crew.has_unfinished_work
+
     def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Handle requests.
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from sim.accelerator import publishing
 from sim.accelerator.choice import choose
+from sim.accelerator.group_pool import GroupPool
 from sim.accelerator.publishing import Arrivals, Inexact
 from sim.accelerator.push_pool import PushPool
 from sim.accelerator.queue_pool import QueuePool
 from sim.accelerator.request_pool import RequestPool
 from sim.components.consumer import Pool
 from sim.components.inlet import Inlet
+from sim.components.log import Group
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.topic import Subscriber
@@ -48,16 +50,18 @@ def run(site: Site, horizon: float) -> dict[str, str]:
     for pool in plan.pools:
         blocks = _blocks(pool)
         blocks.advance(*arrivals.pop(pool.source))
-        pool.is_cut_off = blocks.crew.has_unfinished_work
+        pool.is_cut_off = blocks.has_unfinished_work
         for effect, link in plan.reports:
             if effect in pool.effects:
                 arrivals |= publishing.report(link, *blocks.hands.completions(), site.limit)
     return plan.reasons
 
 
-def _blocks(pool: Pool[Any]) -> QueuePool | PushPool | RequestPool:
+def _blocks(pool: Pool[Any]) -> QueuePool | GroupPool | PushPool | RequestPool:
     if isinstance(pool.source, Queue):
         return QueuePool(pool)
+    if isinstance(pool.source, Group):
+        return GroupPool(pool)
     if isinstance(pool.source, Subscriber):
         return PushPool(pool)
     return RequestPool(pool)

@@ -31,7 +31,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage, ends_of, names
 from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
-from sim.engine.environment import BROKER_BACK, Process
+from sim.engine.environment import BROKER_BACK, LOOK_AGAIN, Process
 from sim.engine.quantities import Block, Count, DurationOrUnlimited
 from sim.vocabulary import Outcome, Role
 
@@ -121,7 +121,8 @@ class Group(Source[int]):
         super().__init__(site, log.node, "fetch", self._members)
         self.log = site.ledger.log(name, effects)
         self.log.partitions = log.partition_of
-        self._records = log
+        self.records_of = log
+        self.consumers = consumers
         self._site = site
         self.inlet: Inlet | None = None
         self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
@@ -136,7 +137,7 @@ class Group(Source[int]):
         self._last_commit = [0.0] * consumers.count
         self._next_partition = [0] * consumers.count
         self._idle: list[Worker | None] = [None] * consumers.count
-        self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
+        self._polls = Polls(site, consumers.poll, self.rouse, LOOK_AGAIN) if consumers.poll else None
         self._resets_to_end = consumers.reset == "latest"
         joins_late = self._resets_to_end and consumers.starts > 0
         self._to_join = set(range(consumers.count)) if joins_late else set[int]()
@@ -164,17 +165,17 @@ class Group(Source[int]):
         owned = self._members[member]
         if now >= self._last_commit[member] + self._interval:
             self._commit(member)
-        if self._records.pauses and self._records.is_paused():
+        if self.records_of.pauses and self.records_of.is_paused():
             return None
         if self._to_join:
             self._join(member, now)
         items: list[int] = []
         for step in range(len(owned)):
             partition = owned[(self._next_partition[member] + step) % len(owned)]
-            records, position = self._records.records[partition], self._fetched[partition]
+            records, position = self.records_of.records[partition], self._fetched[partition]
             if position >= len(records):
                 continue
-            if self._records.retention < self._site.limit:
+            if self.records_of.retention < self._site.limit:
                 left = self._expire(partition, now)
                 if left > position and self._resets_to_end:
                     left = self._pass_over(partition, now)
@@ -263,11 +264,11 @@ class Group(Source[int]):
 
     def _expire(self, partition: int, now: float) -> int:
         """Go past what the log has deleted; the position of the first record that is left."""
-        log, records = self.log, self._records.records[partition]
+        log, records = self.log, self.records_of.records[partition]
         position = self._fetched[partition]
         while position < len(records):
             copy = records[position]
-            gone = log.accepted[copy] + self._records.retention
+            gone = log.accepted[copy] + self.records_of.retention
             if gone > now:
                 break
             if log.ended[copy] != log.ended[copy]:
@@ -282,7 +283,7 @@ class Group(Source[int]):
 
     def _pass_over(self, partition: int, now: float) -> int:
         """Go on behind the newest record; what is passed over is dropped by rule."""
-        log, records = self.log, self._records.records[partition]
+        log, records = self.log, self.records_of.records[partition]
         for copy in records[self._fetched[partition] :]:
             if log.ended[copy] != log.ended[copy]:
                 log.ended[copy] = now
@@ -311,7 +312,7 @@ class Group(Source[int]):
         for partition in self._members[member]:
             if self._done[partition] > self._committed[partition]:
                 self._committed[partition] = self._done[partition]
-                self.log.commits.append((self._site.now, partition, self._done[partition]))
+                self.log.commits.extend((self._site.now, partition, self._done[partition]))
 
     def _is_behind(self, member: int) -> bool:
         return any(self._done[owned] > self._committed[owned] for owned in self._members[member])
@@ -329,19 +330,19 @@ class Group(Source[int]):
 
         now = self._site.now
         due = max(seen + self._interval, now)
-        self._site.call_at(due if self._polls is None else self._polls.turn(now, due), poll)
+        self._site.call_at(due if self._polls is None else self._polls.turn(now, due), poll, LOOK_AGAIN)
 
     def _close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""
         if self.inlet is not None:
             return
-        for partition in range(self._records.partitions):
+        for partition in range(self.records_of.partitions):
             self._expire(partition, self._site.now)
 
     def _has_work(self) -> bool:
         if self.inlet is not None:
             return False
-        records = self._records.records
+        records = self.records_of.records
         return any(committed < len(records[partition]) for partition, committed in enumerate(self._committed))
 
 

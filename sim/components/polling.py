@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from sim.components.site import Site
 from sim.components.worker import Worker
+from sim.engine.environment import ARRIVAL
 
 
 class Polls:
@@ -22,9 +23,13 @@ class Polls:
         site: where they are.
         interval: between two looks, s.
         rouse: wakes a worker, which then asks its source.
+        rank: of asking, among what falls on the same instant.
     """
 
-    def __init__(self, site: Site, interval: float, rouse: Callable[[Worker], None]) -> None:
+    def __init__(
+        self, site: Site, interval: float, rouse: Callable[[Worker], None], rank: int = ARRIVAL
+    ) -> None:
+        self._rank = rank
         self._site = site
         self._interval = interval
         self._rouse = rouse
@@ -57,14 +62,18 @@ class Polls:
             if self._since.get(worker) == since:
                 self._rouse(worker)
 
-        self._site.call_at(self.turn(since, self._site.now), ask)
+        self._site.call_at(self.turn(since, self._site.now), ask, self._rank)
 
     def turn(self, since: float, time: float) -> float:
         """The first turn at or after a time of a worker that asked in vain ``since`` then."""
-        interval = self._interval
-        turn = max(math.ceil((time - since) / interval), 1)
-        while since + turn * interval < time:  # the quotient is rounded
-            turn += 1
-        while turn > 1 and since + (turn - 1) * interval >= time:
-            turn -= 1
-        return since + turn * interval
+        return turn_at(self._interval, since, time)
+
+
+def turn_at(interval: float, since: float, time: float) -> float:
+    """When a worker that asked in vain ``since`` then asks for the first time at or after a time."""
+    turn = max(math.ceil((time - since) / interval), 1)
+    while since + turn * interval < time:  # the quotient is rounded
+        turn += 1
+    while turn > 1 and since + (turn - 1) * interval >= time:
+        turn -= 1
+    return since + turn * interval

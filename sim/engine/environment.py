@@ -5,8 +5,8 @@
 What falls on the same instant happens in the order of its rank, and within a rank in the order in which it
 was scheduled: brokers come back, workers end what they do (those of a later effect before those of the effect
 it waits for), workers come back in the order of their numbers, messages arrive, failed pushes are repeated,
-messages become visible again, retention ends. So what is finished at an instant counts as finished for all
-else that happens then.
+idle members of consumer groups look again, messages become visible again, retention ends. So what is finished
+at an instant counts as finished for all else that happens then.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ MOST_WORKERS = 1 << 20
 """Of a pool: so many ranks follow that of its work, one for the return of each worker."""
 ARRIVAL = NORMAL
 PUSH_AGAIN = 2
+LOOK_AGAIN = 3
+"""Of idle members of a consumer group: they find what has arrived at the same instant, and commit then."""
 VISIBLE_AGAIN = 1 << 30
 GIVEN_BACK = VISIBLE_AGAIN + 1
 RETENTION = VISIBLE_AGAIN + 2

@@ -43,7 +43,7 @@ class CopyLog:
         delay: seconds from acceptance until a copy is visible.
         is_transit: whether copies only pass through, on their way to another holder (an outbox).
         partitions: partition of each message, for a stream.
-        commits: (time, partition, committed offset) of each checkpoint, for a stream.
+        commits: time, partition and committed offset of each checkpoint in turn, for a stream.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CopyLog:
         self.delay = delay
         self.is_transit = is_transit
         self.partitions: NDArray[Any] | None = None
-        self.commits: list[tuple[float, int, int]] = []
+        self.commits = array("d")
 
     def store(self, message: int, now: float) -> int:
         """Note that the holder took in a message; returns the number of the copy."""
@@ -245,5 +245,10 @@ def _frozen(log: CopyLog, effects: tuple[str, ...]) -> Copies:
         delay=log.delay,
         is_transit=log.is_transit,
         partition=log.partitions,
-        commits=None if log.partitions is None else np.array(log.commits, dtype=float).reshape(-1, 3),
+        commits=None if log.partitions is None else _sorted(np.array(log.commits).reshape(-1, 3)),
     )
+
+
+def _sorted(commits: NDArray[Any]) -> NDArray[Any]:
+    """By time, partition and offset: what the instant leaves open says nothing."""
+    return commits[np.lexsort((commits[:, 2], commits[:, 1], commits[:, 0]))]

@@ -1,0 +1,233 @@
+"""A consumer group on a log, worked out in blocks: the twin of :class:`~sim.components.log.Group` and its members.
+
+Why it is exact. Members own their partitions and share nothing, so that each can be worked out alone
+(:mod:`sim.accelerator.member`). A member that asks at a time gets what was accepted before it; what arrives at
+the very instant wakes members that are idle, one record each, in the order of arrival. Blocks take time in
+turns of so many arrivals, so that the columns of draws are shared and what is committed is let go.
+
+Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the order within one instant decides:
+a record that arrives while an idle member has an outage of no length; work that takes no time on one of several
+reports that arrive at one instant, or when an idle member asks or the broker comes back; two members that end
+with work at the same instant, having begun it at the same instant or then, if other pools wait for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.hands import Hands, timed
+from sim.accelerator.lane import Lane
+from sim.accelerator.member import Member
+from sim.accelerator.publishing import Inexact
+from sim.components.consumer import TICKS, Pool
+from sim.components.log import Group
+from sim.components.timelines import Condition, ends_of
+from sim.engine.quantities import UNLIMITED
+from sim.vocabulary import Outcome
+
+_BLOCK = 1 << 15
+
+
+class GroupPool:
+    """One consumer group and its pool.
+
+    Args:
+        pool: whose source is a :class:`~sim.components.log.Group`.
+
+    Attributes:
+        has_unfinished_work: whether a member holds something when the run is cut off.
+        unbegun: order of what was passed over and may be fetched after all.
+        unapplied: order of what was skipped, and may succeed when it is repeated.
+        repeats: (start, end, order) of what was done again and went well, since columns were last written.
+    """
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        assert isinstance(pool.source, Group)
+        assert len(pool.effects) == 1
+        self.pool, self.group = pool, pool.source
+        self.hands = Hands(pool)
+        self.effect = pool.effects[0]
+        self.attempts = self.hands.attempts_at(self.effect)
+        site, records, consumers = pool.site, self.group.records_of, self.group.consumers
+        self.limit = site.limit
+        self._window = site.window
+        self.interval = consumers.commit_interval
+        self.poll = consumers.poll
+        self.hop = pool.hop
+        self.batch = pool.batch
+        self.retention = records.retention if records.retention <= site.limit else UNLIMITED
+        self.resets_to_end = consumers.reset == "latest"
+        self.joins_late = self.resets_to_end and consumers.starts > 0
+        self.skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
+        self.pauses = records.pauses
+        self._resumes = ends_of(records.pauses)
+        self.windows = timed(pool)
+        self._by_chance = [*pool.slow[self.effect], *(condition for _, condition in pool.crashes)]
+        self.can_repeat = not pool.idempotent and all(each.windows is not None for each in self._by_chance)
+        producer = site.producer
+        assert producer is not None
+        links = [link for _, link in producer.reports if link.broker is records]
+        self._is_fed_by_pools = bool(links)
+        self.is_fed_at_once = any(link.is_instant for link in links)
+        self.log = self.group.log
+        self._partition_of = records.partition_of
+        self._lanes = [Lane(number) for number in range(records.partitions)]
+        self._members: list[Member] = []
+        speeds = np.ones(records.partitions)
+        for worker, owned in zip(pool.workers, self.group.shares, strict=True):
+            if owned:
+                self._members.append(Member(self, worker, [self._lanes[number] for number in owned]))
+                speeds[list(owned)] = worker.speed
+        self._speeds = speeds
+        self.has_unfinished_work = False
+        self.unbegun: set[int] = set()
+        self.unapplied: set[int] = set()
+        self.repeats: list[tuple[float, float, int]] = []
+
+    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Work out the whole run.
+
+        Args:
+            messages: numbers of the messages, in the order of their arrival.
+            times: when they are accepted, sorted, of the same shape.
+        """
+        if self._is_fed_by_pools and np.isin(times, self._resumes).any():
+            raise Inexact("a report arrives when the broker comes back")
+        self._messages = messages
+        self._store(messages, times)
+        for start in range(0, len(messages), _BLOCK):
+            stop = min(start + _BLOCK, len(messages))
+            self._extend(start, messages[start:stop], times[start:stop])
+            until = float(times[stop - 1]) if stop < len(messages) else UNLIMITED
+            for member in self._members:
+                member.advance(until)
+            self.write(self._lanes)
+            for lane in self._lanes:
+                lane.let_go()
+        for member in self._members:
+            member.advance(UNLIMITED)
+            member.close()
+        self._write_commits()
+        if self.hands.tells:
+            self._check_order()
+
+    def message(self, order: int) -> int:
+        """The number of the message that arrived in that place."""
+        return self._messages.item(order)
+
+    def copy(self, order: int) -> int:
+        """The number of its copy."""
+        return self._copies.item(order)
+
+    def end(self, copy: int, fate: Outcome, now: float) -> None:
+        """A record is done with for good."""
+        self.log.ended[copy] = now
+        self.log.fate[copy] = fate
+
+    def next_resume(self, now: float) -> float:
+        """When the broker comes back for the first time after a time."""
+        found = bisect_right(self._resumes, now)
+        return self._resumes[found] if found < len(self._resumes) else UNLIMITED
+
+    # --- what arrives -------------------------------------------------------------------------------------
+
+    def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Give every arrival its copy; a message that arrives again gets a further one."""
+        _, first = np.unique(messages, return_index=True)
+        self._is_double = np.zeros(self.log.messages, dtype=bool)
+        self._copies = messages
+        if len(first) < len(messages):
+            self._copies = messages.copy()
+            again = np.ones(len(messages), dtype=bool)
+            again[first] = False
+            self._is_double[messages[again]] = True
+            self._copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
+        for message, time in (
+            zip(messages.tolist(), times.tolist(), strict=True) if len(first) < len(messages) else ()
+        ):
+            self.log.store(message, time)
+        if len(first) == len(messages):
+            np.frombuffer(self.log.accepted)[messages] = times
+
+    def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
+        """Tell the partitions what arrives in a block."""
+        first = int(messages.min())
+        work = self.effect.first_attempts(first, int(messages.max()) + 1)[messages - first]
+        for condition in self._by_chance:
+            if condition.windows is None:
+                work[_may_hit(condition, messages)] = np.inf
+        work[self._is_double[messages]] = np.inf
+        partitions = self._partition_of[messages]
+        order = np.argsort(partitions.astype(np.int32), kind="stable")
+        sorted_partitions = partitions[order]
+        all_work = (work[order] / self._speeds[sorted_partitions]).tolist()
+        all_times, all_orders = times[order].tolist(), (order + low).tolist()
+        bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
+        for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
+            lane.extend(all_times[start:stop], all_orders[start:stop], all_work[start:stop])
+
+    # --- what is written ----------------------------------------------------------------------------------
+
+    def write(self, lanes: list[Lane]) -> None:
+        """The columns of all that went well since the last time."""
+        starts = np.concatenate([np.array(lane.starts) for lane in lanes])
+        order = np.concatenate([np.array(lane.begun_since(), dtype=np.int64) for lane in lanes])
+        work = np.concatenate([np.array(lane.work_since()) for lane in lanes])
+        for lane in lanes:
+            lane.starts.clear()
+        good = ~np.isnan(starts)
+        if not good.all():
+            starts, order, work = starts[good], order[good], work[good]
+        messages, copies, ended = self._messages[order], self._copies[order], starts + work
+        log, hands = self.log, self.hands
+        np.frombuffer(log.taken)[copies] = starts
+        np.frombuffer(log.ended)[copies] = ended
+        np.frombuffer(log.fate, dtype=np.uint8)[copies] = Outcome.APPLIED
+        deliveries = np.frombuffer(log.deliveries, dtype=np.uint32)
+        deliveries[copies] += 1
+        hands.first_applied[self.effect][messages] = ended
+        hands.applications[self.effect][messages] += 1
+        np.frombuffer(hands.late[self.effect], dtype=np.uint8)[messages] = 0
+        self._note(starts, ended, messages)
+        if self.repeats:
+            begun, ended, places = (np.array(column) for column in zip(*self.repeats, strict=True))
+            messages = self._messages[places]
+            np.add.at(deliveries, self._copies[places], 1)
+            np.add.at(hands.applications[self.effect], messages, 1)
+            self._note(begun, ended, messages)
+            self.repeats.clear()
+
+    def _note(self, begun: NDArray[Any], ended: NDArray[Any], messages: NDArray[Any]) -> None:
+        """Busy time, and what others wait for."""
+        low, high = self._window
+        spent = np.minimum(ended, high) - np.maximum(begun, low)
+        self.pool.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())
+        if self.hands.tells:
+            self.hands.tell(ended, begun, np.zeros(len(ended)), messages)
+
+    def _write_commits(self) -> None:
+        for lane in self._lanes:
+            rows = np.empty((len(lane.offsets), 3))
+            rows[:, 0], rows[:, 1], rows[:, 2] = lane.commit_times, lane.number, lane.offsets
+            self.log.commits.frombytes(rows.tobytes())
+
+    def _check_order(self) -> None:
+        """Whether the order in which members report is known."""
+        times, starts, _, messages = self.hands.told().T
+        members = np.array([number for number, owned in enumerate(self.group.shares) for _ in owned])
+        member = members[self._partition_of[messages.astype(np.int64)]]
+        is_tied = (times[1:] == times[:-1]) & (member[1:] != member[:-1])
+        is_tied &= (starts[1:] == starts[:-1]) | (starts[1:] == times[1:])
+        if is_tied.any():
+            raise Inexact("two members report at one instant")
+
+
+def _may_hit(condition: Condition, messages: NDArray[Any]) -> NDArray[Any]:
+    """Which of the messages a condition may hit whatever the time."""
+    low = int(messages.min())
+    hit = condition.may_hit(low, int(messages.max()) + 1)
+    return np.ones(len(messages), dtype=bool) if hit is None else hit[messages - low]

@@ -1,0 +1,126 @@
+"""One partition of a log as the member of a group sees it that owns it: what is there, and how far it has come.
+
+Positions count the records that are kept here; ``base`` of them have been let go before. The columns of the
+ledger tell nothing that positions do not: a record has ended before if it lies before ``passed``, and has been
+begun before if it lies before ``begun``, because records are worked on in order.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sim.engine.quantities import UNLIMITED
+
+PAD = 33
+"""So many times of infinity follow the last record, so that a search need not ask where the end is."""
+
+
+class Lane:
+    """A partition.
+
+    Attributes:
+        number: of the partition.
+        times: when each record was accepted, with infinity behind the last.
+        order: the place of each among all that the log has accepted.
+        work: how long the first attempt takes, s; infinity where it may go otherwise than well.
+        arrived: so many have arrived, as far as the member can know now.
+        fetched: how far its member has fetched.
+        done: how far it has come.
+        committed: where it begins again after a crash.
+        passed: how far it has ever come.
+        begun: how many records have ever been begun.
+        rewound: when it last went back.
+        starts: of the records begun since the columns were last written, NaN where that was not plain.
+        commit_times: when offsets were committed.
+        offsets: which.
+        base: see above.
+    """
+
+    __slots__ = (
+        "arrived",
+        "base",
+        "begun",
+        "commit_times",
+        "committed",
+        "done",
+        "fetched",
+        "number",
+        "offsets",
+        "order",
+        "passed",
+        "rewound",
+        "starts",
+        "times",
+        "work",
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.times: list[float] = [UNLIMITED] * PAD
+        self.order: list[int] = []
+        self.work: list[float] = []
+        self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
+        self.rewound = 0.0
+        self.starts: list[float] = []
+        self.commit_times: list[float] = []
+        self.offsets: list[int] = []
+        self.base = 0
+
+    def extend(self, times: list[float], order: list[int], work: list[float]) -> None:
+        """More records are known."""
+        del self.times[-PAD:]
+        self.times += times
+        self.times += [UNLIMITED] * PAD
+        self.order += order
+        self.work += work
+
+    def begun_since(self) -> list[int]:
+        """The order of the records to which ``starts`` belongs."""
+        return self.order[self.begun - len(self.starts) : self.begun]
+
+    def work_since(self) -> list[float]:
+        """The work on them."""
+        return self.work[self.begun - len(self.starts) : self.begun]
+
+    def let_go(self) -> None:
+        """Forget what is committed; what has begun is written."""
+        gone = self.committed
+        for column in (self.times, self.order, self.work):
+            del column[:gone]
+        self.base += gone
+        self.arrived = max(self.arrived - gone, 0)
+        self.fetched -= gone
+        self.done -= gone
+        self.passed -= gone
+        self.begun -= gone
+        self.committed = 0
+
+    def commit(self, now: float) -> None:
+        """The next member begins here."""
+        if self.done > self.committed:
+            self.committed = self.done
+            self.commit_times.append(now)
+            self.offsets.append(self.base + self.done)
+
+    def rewind(self, to: int, now: float) -> None:
+        """Go back to a position."""
+        self.fetched = self.done = to
+        self.rewound = now
+
+    def step_over(self, position: int) -> None:
+        """Go on there; what lies between is not begun."""
+        self.fetched = self.done = position
+        self.passed = max(self.passed, position)
+        if position > self.begun:
+            self.starts += [math.nan] * (position - self.begun)
+            self.begun = position
+
+    def begin(self, position: int) -> None:
+        """A record is begun that is not plain."""
+        self.starts.append(math.nan)
+        self.begun = position + 1
+
+    def run(self, position: int, starts: list[float]) -> None:
+        """Records from the first that was not begun up to a position went well."""
+        self.starts += starts
+        self.done = self.passed = self.begun = position
