@@ -104,7 +104,7 @@ def _failed_at(record: Record) -> np.ndarray:
     first = np.full(count, np.nan)
     for pair in record.pairs:
         moments = [copies.ended[:count] for copies in _carriers(record, pair)]
-        moments += [] if pair.unstored is None else [pair.unstored]
+        moments += [pair.unstored] if len(pair.unstored_messages) else []
         for moment in moments:
             first = np.fmin(first, np.where(_is_lost(record, pair, moment), moment, np.nan))
     return first
@@ -132,7 +132,7 @@ def _is_lost(record: Record, pair: Pairs, at: np.ndarray) -> np.ndarray:
         is_open |= accepted & ~(copies.ended[:count] <= at)
         if not copies.is_transit:
             is_over |= accepted
-    if pair.unstored is not None:
+    if len(pair.unstored_messages):
         is_over |= pair.unstored <= at
     return is_over & ~is_open & ~(pair.first_applied <= at)
 

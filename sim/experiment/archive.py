@@ -86,7 +86,7 @@ def messages_frame(record: Record) -> pd.DataFrame:
         "architecture": _labels(np.zeros(count * effects, dtype=np.int8), [record.architecture]),
         "replication": np.full(count * effects, record.replication, dtype=np.int64),
         "message": spread(np.arange(count)),
-        "key": spread(record.key),
+        "key": spread(record.key).astype(np.int64),
         "effect": _labels(np.tile(np.arange(effects, dtype=np.int8), count), record.effects),
         "published": spread(record.published),
         "reply": _labels(spread(record.reply).astype(np.int8), [code.label for code in Reply]),

@@ -21,7 +21,7 @@ import pandas as pd
 
 from sim.analysis import precision
 from sim.analysis.inference import compare, summarize
-from sim.analysis.lag import grid_step, lag_series
+from sim.analysis.lag import grid_step, holders, lag_series
 from sim.analysis.measure import measure
 from sim.analysis.status import status_series
 from sim.engine.record import FaultWindow, PoolUse
@@ -73,11 +73,12 @@ def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messa
     """Simulate once and keep what the study needs."""
     record = run_replication(scenario, architecture, replication)
     step = grid_step(scenario.horizon)
+    known = holders(record)
     return Run(
         architecture=architecture,
         replication=replication,
-        metrics=measure(record),
-        lag=lag_series(record, step),
+        metrics=measure(record, known),
+        lag=lag_series(record, step, known),
         messages=messages_frame(record) if keeps_messages else None,
         status=None if record.poll_status is None else status_series(record, step),
         components=tuple(copies.name for copies in record.copies),
