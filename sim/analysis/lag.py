@@ -24,7 +24,7 @@ from sim.engine.columns import is_sorted
 from sim.vocabulary import LAG_COLUMNS
 
 if TYPE_CHECKING:
-    from sim.engine.record import Copies, FaultWindow, Record
+    from sim.engine.record import Commits, Copies, FaultWindow, Record
 
 Values = dict[tuple[str, str], float]
 """Values by (metric, scope)."""
@@ -43,16 +43,16 @@ def visible(copies: Copies) -> Level:
 
 def in_flight(copies: Copies) -> Level:
     """Copies in the hands of a worker."""
-    return Level.of(*_work(copies))
+    return Level.of(*work(copies))
 
 
 def in_flight_at(copies: Copies, grid: np.ndarray) -> np.ndarray:
     """Copies in the hands of a worker just after each time of a sorted grid."""
-    begins, ends = _work(copies)
+    begins, ends = work(copies)
     return count_until(begins, grid) - count_until(ends, grid)
 
 
-def _work(copies: Copies) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def work(copies: Copies) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """When copies come into the hands of a worker and when they leave them."""
     ended = copies.ended
     if copies.delay:
@@ -96,7 +96,7 @@ def backlogs(record: Record, known: list[Holder] | None = None) -> Values:
     values: Values = {}
     for holder in known or holders(record):
         name, level = holder.copies.name, holder.backlog
-        values["backlog_max", name] = level.maximum()
+        values["backlog_max", name] = float(level.maximum())
         values["backlog_mean", name] = level.mean(record.warmup, record.horizon)
     return values
 
@@ -106,10 +106,15 @@ def ages(record: Record) -> Values:
 
     NaN where no copy was ever held.
     """
-    values = {("age_max", copies.name): _greatest_age(copies, record) for copies in record.copies}
+    return with_wholes({copies.name: _greatest_age(copies, record) for copies in record.copies}, record)
+
+
+def with_wholes(found: dict[str, float], record: Record) -> Values:
+    """``age_max`` of the components, and from it that of the effects and of the whole."""
+    values = {("age_max", name): age for name, age in found.items()}
     for scope in ("", *record.effects):
         held = [copies.name for copies in record.copies if not scope or scope in copies.effects]
-        values["age_max", scope] = _greatest([values["age_max", name] for name in held])
+        values["age_max", scope] = _greatest([found[name] for name in held])
     return values
 
 
@@ -175,10 +180,6 @@ def lag_series(record: Record, step: float, known: list[Holder] | None = None) -
 def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Age of the oldest copy with accepted <= t < ended, 0 where there is none.
 
-    A copy covers an interval of grid points. Intervals are cut into two halves of 2^k points that may
-    overlap; the minimum of the publish times is noted at each half's first point and then handed down from
-    the long halves to the short ones.
-
     Args:
         copies: of one holder.
         published: per message, seconds.
@@ -187,10 +188,24 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
     Returns:
         Seconds, shape (points,).
     """
-    places = _held_at_a_point(copies, grid)
-    ended = np.where(np.isnan(copies.ended[places]), np.inf, copies.ended[places])
-    first, last = np.searchsorted(grid, copies.accepted[places]), np.searchsorted(grid, ended)
+    places = held_at_a_point(copies, grid)
     born = copies.of_message(published)[places]
+    return oldest_age(copies.accepted[places], copies.ended[places], born, grid)
+
+
+def oldest_age(accepted: np.ndarray, ended: np.ndarray, born: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The same of any copies, given when each was accepted, ended (NaN for never) and meant to be published.
+
+    A copy covers an interval of grid points. Intervals are cut into two halves of 2^k points that may
+    overlap; the minimum of the publish times is noted at each half's first point and then handed down from
+    the long halves to the short ones.
+    """
+    if not len(grid):
+        return np.empty(0)
+    first = np.searchsorted(grid, accepted)
+    last = np.searchsorted(grid, np.where(np.isnan(ended), np.inf, ended))
+    covers = last > first
+    first, last, born = first[covers], last[covers], born[covers]
     power = np.frexp(last - first)[1] - 1  # floor of the binary logarithm
     oldest = np.full((int(power.max(initial=0)) + 1, len(grid)), np.inf)
     np.minimum.at(oldest, (power, first), born)
@@ -202,7 +217,7 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
     return np.where(np.isinf(oldest[0]), 0.0, grid - oldest[0])
 
 
-def _held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
+def held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
     """Which copies are held at any point of a grid."""
     if is_sorted(copies.accepted):
         until = np.searchsorted(copies.accepted, grid, side="right")
@@ -235,25 +250,30 @@ class Partition:
         accepted: sorted seconds at which its end offset went up by one.
         times: sorted seconds of its checkpoints.
         offsets: that were committed then.
+        end_before: its end offset before all that.
+        offset_before: the committed one.
     """
 
     accepted: np.ndarray
     times: np.ndarray
     offsets: np.ndarray
+    end_before: int = 0
+    offset_before: int = 0
 
     def lag(self, at: np.ndarray) -> np.ndarray:
         """End offset - committed offset just after each time."""
-        committed = np.concatenate((np.zeros(1, dtype=np.int64), self.offsets.astype(np.int64)))
+        committed = np.append(self.offset_before, self.offsets.astype(np.int64))
         done = committed[np.searchsorted(self.times, at, side="right")]
-        return np.searchsorted(self.accepted, at, side="right") - done
+        return self.end_before + np.searchsorted(self.accepted, at, side="right") - done
 
     def greatest(self) -> float:
         """The greatest lag over all time."""
-        if not is_sorted(self.offsets):
+        committed = np.append(self.offset_before, self.offsets.astype(np.int64))
+        if not is_sorted(committed):
             return float(self.lag(np.concatenate((self.accepted, self.times))).max(initial=0))
         # It only falls at checkpoints, so it is greatest just before one of them or at the end.
         ends = np.append(np.searchsorted(self.accepted, self.times, side="left"), len(self.accepted))
-        return float((ends - np.append(0, self.offsets.astype(np.int64))).max(initial=0))
+        return float((self.end_before + ends - committed).max(initial=0))
 
 
 def _partitions(copies: Copies) -> list[Partition]:
@@ -264,16 +284,26 @@ def _partitions(copies: Copies) -> list[Partition]:
     held = np.isfinite(accepted)
     if not held.all():
         where, accepted = where[held], accepted[held]
+    return list(by_partition(where, accepted, copies.checkpoints).values())
+
+
+def by_partition(where: np.ndarray, accepted: np.ndarray, commits: Commits) -> dict[int, Partition]:
+    """What happened to each partition.
+
+    Args:
+        where: the partition of each acceptance.
+        accepted: seconds, of the same shape.
+        commits: checkpoints, sorted by time.
+    """
     order = np.argsort(where, kind="stable") if is_sorted(accepted) else np.lexsort((accepted, where))
     where, accepted = where[order], accepted[order]
-    commits = copies.checkpoints
     by_place = np.argsort(commits.partition, kind="stable")
     place, times, offsets = (each[by_place] for each in (commits.partition, commits.time, commits.offset))
-    found: list[Partition] = []
+    found: dict[int, Partition] = {}
     for number in np.union1d(np.unique(where), np.unique(place)).astype(np.int64).tolist():
         mine = slice(*np.searchsorted(where, [number, number + 1]))
         rows = slice(*np.searchsorted(place, [number, number + 1]))
-        found.append(Partition(accepted[mine], times[rows], offsets[rows]))
+        found[number] = Partition(accepted[mine], times[rows], offsets[rows])
     return found
 
 

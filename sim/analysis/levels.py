@@ -43,15 +43,20 @@ class Level:
         up = np.searchsorted(self.rises, times, side="right")
         return up - np.searchsorted(self.falls, times, side="right")
 
-    def maximum(self) -> float:
-        """The greatest count over all time."""
-        reached, step = 0, 1
-        while self._reaches(reached + step):
+    def maximum(self, before: int = 0, seen: int = 0) -> int:
+        """The greatest count over all time.
+
+        Args:
+            before: the count at the start.
+            seen: a count that was reached earlier, at least ``before``.
+        """
+        reached, step = seen, 1
+        while self._reaches(reached + step - before):
             reached, step = reached + step, 2 * step
         while step > 1:
             step //= 2
-            reached += step * self._reaches(reached + step)
-        return float(reached)
+            reached += step * self._reaches(reached + step - before)
+        return reached
 
     def _reaches(self, count: int) -> bool:
         """Whether it is ever so high: whether the i-th rise comes before the (i + 1 - count)-th fall."""
@@ -66,8 +71,10 @@ class Level:
 
     def mean(self, start: float, end: float) -> float:
         """The count averaged over the time from start to end; NaN over no time."""
-        if end <= start:
-            return float("nan")
+        return self.area(start, end) / (end - start) if end > start else float("nan")
+
+    def area(self, start: float, end: float) -> float:
+        """The count integrated over the time from start to end."""
         # The i-th rise and the i-th fall enclose one unit, whichever copy each of them belongs to.
         first = int(np.searchsorted(self.falls, start, side="right"))
         last = max(int(np.searchsorted(self.rises, end)), first)
@@ -80,7 +87,7 @@ class Level:
             known = self.falls[edge]
             np.minimum(known, end, out=falls[: len(known)])
             total += float((falls - np.maximum(self.rises[edge], start)).sum())
-        return total / (end - start)
+        return total
 
     def first_at_most(self, level: float, since: float) -> float:
         """The first time from ``since`` on at which the count is at or below a level; NaN if never."""

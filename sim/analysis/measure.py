@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sim.analysis.lag import Holder, ages, backlogs, drain_times, holders, offset_lags
@@ -32,6 +33,11 @@ def measure(record: Record, known: list[Holder] | None = None) -> dict[tuple[str
     values = outcomes(record) | backlogs(record, known) | ages(record)
     values |= offset_lags(record, known) | drain_times(record, known)
     values |= throughput(record) | utilization(record) | status_lookups(record)
+    return in_order(values)
+
+
+def in_order(values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """Values in the order of ``METRICS``; NaN under the empty scope for a metric that has none."""
     by_metric: dict[str, dict[tuple[str, str], float]] = {name: {} for name in METRICS}
     for (metric, scope), value in values.items():
         by_metric[metric][metric, scope] = value

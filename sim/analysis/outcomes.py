@@ -88,7 +88,7 @@ def copy_counts(copies: Copies, counted: slice) -> Values:
 
 def response_times(record: Record, counted: slice) -> Values:
     """What the callers waited for a reply, errors included."""
-    waited = _finite((record.reply_time - record.published)[counted])
+    waited = finite((record.reply_time - record.published)[counted])
     return {("response_time_mean", ""): _mean(waited), **_percentiles(waited, "", ("response_time_p99",))}
 
 
@@ -103,7 +103,7 @@ def latencies(record: Record, counted: slice) -> Values:
 
 
 def _latency(end: np.ndarray, record: Record, counted: slice, scope: str) -> Values:
-    latency = _finite((end - record.published)[counted])
+    latency = finite((end - record.published)[counted])
     names = ("latency_p50", "latency_p95", "latency_p99")
     return {("latency_mean", scope): _mean(latency), **_percentiles(latency, scope, names)}
 
@@ -116,33 +116,33 @@ def order_violations(key: np.ndarray, published: np.ndarray, first_applied: np.n
         published: seconds, shape (messages,).
         first_applied: seconds, NaN where never, shape (messages,).
     """
-    if not is_sorted(published):
-        order = np.argsort(published, kind="stable")
-        key, published, first_applied = key[order], published[order], first_applied[order]
-    if is_sorted(first_applied):
-        return 0
+    return len(overtaken(key, published, first_applied))
+
+
+def overtaken(key: np.ndarray, published: np.ndarray, first_applied: np.ndarray) -> np.ndarray:
+    """The places of these messages, in any order."""
+    if is_sorted(first_applied) and is_sorted(published):
+        return np.empty(0, dtype=np.int64)
     applied = np.where(np.isnan(first_applied), np.inf, first_applied)
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key, kind="stable") if is_sorted(published) else np.lexsort((published, key))
     key, published, applied = key[order], published[order], applied[order]
     is_next = key[1:] == key[:-1]
     falls = np.flatnonzero(is_next & (applied[1:] < applied[:-1]))
     if not len(falls):
-        return 0
-    starts = np.flatnonzero(np.append(True, ~is_next))
-    mixed = np.unique(np.searchsorted(starts, falls, side="right") - 1)  # keys with a message overtaken
-    ends = np.append(starts[1:], len(key))
-    return sum(
-        _overtaken(published[at:end], applied[at:end])
-        for at, end in zip(starts[mixed], ends[mixed], strict=True)
-    )
+        return falls
+    bounds = np.flatnonzero(np.concatenate(([True], ~is_next, [True])))
+    mixed = np.unique(np.searchsorted(bounds, falls, side="right") - 1)  # keys with a message overtaken
+    spans = zip(bounds[mixed].tolist(), bounds[mixed + 1].tolist(), strict=True)
+    found = [start + _overtaken(published[start:end], applied[start:end]) for start, end in spans]
+    return order[np.concatenate(found)]
 
 
-def _overtaken(published: np.ndarray, applied: np.ndarray) -> int:
-    """Messages of one key, in the order of publishing, applied after one that was published later."""
+def _overtaken(published: np.ndarray, applied: np.ndarray) -> np.ndarray:
+    """Places of the messages of one key, sorted by publishing, applied after one published later."""
     later = np.append(np.minimum.accumulate(applied[::-1])[-2::-1], np.inf)
     for place in np.flatnonzero(published[1:] == published[:-1])[::-1]:
         later[place] = later[place + 1]
-    return int(np.count_nonzero((applied > later) & np.isfinite(applied)))
+    return np.flatnonzero((applied > later) & np.isfinite(applied))
 
 
 def _repeats_and_order(record: Record, counted: slice) -> Values:
@@ -152,10 +152,9 @@ def _repeats_and_order(record: Record, counted: slice) -> Values:
         applications = pair.applications[counted]
         applied = pair.first_applied[counted]
         late = np.flatnonzero(pair.late[counted])
-        delays = _finite(applied[late] - record.published[counted][late])
+        delays = finite(applied[late] - record.published[counted][late])
         all_delays.append(delays)
-        repeated = int(applications.sum()) - np.count_nonzero(applications)
-        values["duplicate_effects", pair.effect] = float(repeated)
+        values["duplicate_effects", pair.effect] = repeats(applications)
         values["late", pair.effect] = float(len(delays))
         values["late_mean", pair.effect] = _mean(delays)
         values["order_violations", pair.effect] = float(
@@ -171,7 +170,13 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
+def repeats(applications: np.ndarray) -> float:
+    """Applications beyond the first."""
+    return float(int(applications.sum()) - np.count_nonzero(applications))
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Those that are neither NaN nor infinite."""
     is_finite = np.isfinite(values)
     return values if is_finite.all() else values[is_finite]
 

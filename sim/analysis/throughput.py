@@ -21,9 +21,9 @@ def throughput(record: Record) -> dict[tuple[str, str], float]:
     """Completions inside [warm-up, horizon) per second, of whole messages and per effect."""
     seconds = window.length(record)
     ends = {pair.effect: pair.first_applied for pair in record.pairs}
-    counts = {scope: _count_inside(end, record) for scope, end in ends.items()}
+    counts = {scope: count_inside(end, record) for scope, end in ends.items()}
     whole = (
-        next(iter(counts.values())) if len(ends) == 1 else _count_inside(window.last_applied(record), record)
+        next(iter(counts.values())) if len(ends) == 1 else count_inside(window.last_applied(record), record)
     )
     return {
         ("throughput", scope): window.ratio(float(count), seconds)
@@ -31,7 +31,8 @@ def throughput(record: Record) -> dict[tuple[str, str], float]:
     }
 
 
-def _count_inside(moments: np.ndarray, record: Record) -> int:
+def count_inside(moments: np.ndarray, record: Record) -> int:
+    """How many moments lie in [warm-up, horizon)."""
     return int(np.count_nonzero((moments >= record.warmup) & (moments < record.horizon)))
 
 

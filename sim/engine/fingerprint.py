@@ -22,8 +22,9 @@ from sim.engine.record import Copies, Pairs, Record
 _BLOCK = 1 << 16
 _TIME, _NUMBER, _COUNT, _CODE = "<f8", "<i8", "<u4", "<u1"
 _EVENTS = ("returned", "retaken", "removed")
-_Begun = dict[tuple[int, int, str, str], tuple[Any, NDArray[Any]]]
-"""Hashes of arrays by address, length and types; with the array, so that its address stays its own."""
+_NOTHING = hashlib.sha256()
+_Begun = dict[tuple[int, int, int, str, str], tuple[Any, tuple[Any, NDArray[Any]]]]
+"""Hashes by the hash before, address, length and types; these are kept, so that they stay what they are."""
 
 
 class Fingerprint:
@@ -42,9 +43,9 @@ class Fingerprint:
             watermark: no later piece has a time of ``returned``, ``retaken``, ``removed`` or a checkpoint
                 before it.
         """
-        fresh: _Begun = {}
+        begun: _Begun = {}
         for label, column, kind in _rows(piece, self._messages):
-            self._update(label, column, kind, fresh)
+            self._update(label, column, kind, begun)
         for item in piece.copies:
             for name in _EVENTS:
                 self._events(f"{item.name} {name}", getattr(item, name)[:, None], watermark)
@@ -73,24 +74,32 @@ class Fingerprint:
         """Hash rows that begin with a time, in their order, up to the watermark."""
         if label in self._late:
             rows = np.concatenate((self._late[label], rows))
-        if np.any(rows[1:, 0] <= rows[:-1, 0]):
+        if not _in_order(rows):
             rows = rows[np.lexsort(rows.T[::-1])]
         place = int(np.searchsorted(rows[:, 0], watermark))
         self._late[label] = rows[place:]
         self._update(label, rows[:place].ravel(), _TIME, {})
 
-    def _update(self, label: str, column: NDArray[Any], kind: str, fresh: _Begun) -> None:
-        """Add to the hash of a column; what begins with the same array begins with the same hash."""
-        same = (column.__array_interface__["data"][0], len(column), column.dtype.str, kind)
-        if label not in self._columns and same in fresh:
-            self._columns[label] = fresh[same][0].copy()
-            return
-        is_first = label not in self._columns
-        digest = self._columns.setdefault(label, hashlib.sha256())
-        for start in range(0, len(column), _BLOCK):
-            digest.update(np.ascontiguousarray(column[start : start + _BLOCK], dtype=kind))
-        if is_first and len(column):
-            fresh[same] = digest.copy(), column
+    def _update(self, label: str, column: NDArray[Any], kind: str, begun: _Begun) -> None:
+        """Add to the hash of a column; columns that have always been the same arrays have one hash."""
+        before = self._columns.get(label, _NOTHING)
+        same = (id(before), column.__array_interface__["data"][0], len(column), column.dtype.str, kind)
+        if same not in begun:
+            digest = before.copy()
+            for start in range(0, len(column), _BLOCK):
+                digest.update(np.ascontiguousarray(column[start : start + _BLOCK], dtype=kind))
+            begun[same] = digest, (before, column)
+        self._columns[label] = begun[same][0]
+
+
+def _in_order(rows: NDArray[Any]) -> bool:
+    """Whether rows are sorted by their first column, those that are equal there by the second, and so on."""
+    is_open = np.ones(max(len(rows) - 1, 0), dtype=bool)
+    for column in rows.T:
+        if np.any(is_open & (column[1:] < column[:-1])):
+            return False
+        is_open &= column[1:] == column[:-1]
+    return True
 
 
 def _rows(piece: Record, first: int) -> Iterator[tuple[str, NDArray[Any], str]]:
