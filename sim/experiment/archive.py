@@ -68,8 +68,15 @@ class StudyData:
     status: pd.DataFrame | None = None
 
 
-def messages_frame(record: Record) -> pd.DataFrame:
+def messages_frame(
+    record: Record, *, first: int = 0, architectures: Sequence[str] | None = None
+) -> pd.DataFrame:
     """One row per message and effect, effects in the scenario's order within each message.
+
+    Args:
+        record: a run or a slice of it.
+        first: number of its first message.
+        architectures: the names that the column can have; its own where they are left out.
 
     Returns:
         ``MESSAGE_COLUMNS``; times in seconds, NaN where something never happened.
@@ -82,10 +89,12 @@ def messages_frame(record: Record) -> pd.DataFrame:
     def weave(name: str) -> np.ndarray:
         return np.stack([getattr(pair, name) for pair in record.pairs], axis=1).ravel()
 
+    names = [record.architecture] if architectures is None else list(architectures)
+    place = names.index(record.architecture)
     columns: dict[str, Any] = {
-        "architecture": _labels(np.zeros(count * effects, dtype=np.int8), [record.architecture]),
+        "architecture": _labels(np.full(count * effects, place, dtype=np.int8), names),
         "replication": np.full(count * effects, record.replication, dtype=np.int64),
-        "message": spread(np.arange(count)),
+        "message": spread(np.arange(first, first + count)),
         "key": spread(record.key).astype(np.int64),
         "effect": _labels(np.tile(np.arange(effects, dtype=np.int8), count), record.effects),
         "published": spread(record.published),
@@ -220,15 +229,20 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _write_parquet(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+def parquet_table(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
+    """A frame as an Arrow table, as it stands in files: text in categories, with the schema's version."""
     import pyarrow as pa  # noqa: PLC0415 - heavy, and not needed to tabulate
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     frame = frame.reindex(columns=list(columns))
     text = {name: _category(frame, name) for name in columns if name in _TEXT}
     table = pa.Table.from_pandas(frame.assign(**text), preserve_index=False)
-    table = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
-    pq.write_table(table, path, compression="zstd")
+    return table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def _write_parquet(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not needed to tabulate
+
+    pq.write_table(parquet_table(frame, columns), path, compression="zstd")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
