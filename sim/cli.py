@@ -64,6 +64,16 @@ def run(  # noqa: PLR0913 - one argument per option
     keep: Annotated[
         str, typer.Option(metavar="first|all", help="Of which replications every message is kept.")
     ] = "first",
+    no_messages: Annotated[
+        bool,
+        typer.Option("--no-messages", help="Keep no message: little memory, percentiles within 0.05 %."),
+    ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="What the run may use, e.g. 4GB. Default: a quarter of the machine's."
+        ),
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verdicts as JUnit XML, for CI systems.")
     ] = None,
@@ -74,6 +84,7 @@ def run(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Run scenarios: verdicts and table here, files and pictures in a folder."""
     with _errors():
+        from sim.engine.quantities import parse_size
         from sim.report.batch import run_all, scenario_files
         from sim.report.junit import write_junit
         from sim.report.promises import exit_code, worst_code
@@ -86,6 +97,10 @@ def run(  # noqa: PLR0913 - one argument per option
             check_names(wanted or ())
             if keep not in ("first", "all"):
                 raise ValueError(f"--keep takes first or all, not {keep!r}")
+            if no_messages and keep == "all":
+                raise ValueError("--keep all and --no-messages exclude each other")
+            allowed = None if memory is None else parse_size(memory)
+        kept = "none" if no_messages else keep
         numbers = {
             "overrides": overrides or (),
             "replications": replications,
@@ -95,13 +110,21 @@ def run(  # noqa: PLR0913 - one argument per option
         files, screen = scenario_files(paths), console()
         if len(files) > 1 or paths[0].is_dir():
             ended = show_all(
-                run_all(files, out or Path("results"), jobs=jobs, options=numbers, keep=keep), screen
+                run_all(
+                    files,
+                    out or Path("results"),
+                    jobs=jobs,
+                    options=numbers,
+                    keep=kept,
+                    memory=allowed,
+                ),
+                screen,
             )
             manifests = [each.manifest for each in ended if each.manifest]
             refused = [(str(each.path), each.told) for each in ended if each.told]
             code = worst_code([each.code for each in ended])
         else:
-            results, folder = _run_one(files[0], out, numbers, jobs, keep)
+            results, folder = _run_one(files[0], out, numbers, jobs, kept, allowed)
             with _bad_input():
                 show(results, screen, wanted)
             screen.print(f"files and pictures in {folder}", highlight=False)
@@ -112,16 +135,25 @@ def run(  # noqa: PLR0913 - one argument per option
 
 
 def _run_one(
-    file: Path, out: Path | None, numbers: dict[str, Any], jobs: int | None, keep: str
+    file: Path,
+    out: Path | None,
+    numbers: dict[str, Any],
+    jobs: int | None,
+    keep: str,
+    memory: float | None,
 ) -> tuple[Results, Path]:
     """Run one scenario with a progress bar and save what it leaves."""
+    from sim.experiment.estimate import estimate
     from sim.report.progress import progress
     from sim.report.run import run as run_scenario
     from sim.scenario.load import load
 
     scenario = load(file, **numbers)
+    expected = estimate(scenario, jobs, keep)
+    if expected.is_worth_telling:
+        typer.echo(str(expected), err=True)
     with progress(scenario) as on_done:
-        results = run_scenario(scenario, jobs=jobs, keep=keep, on_done=on_done)
+        results = run_scenario(scenario, jobs=jobs, keep=keep, memory=memory, on_done=on_done)
     return results, results.save(Path("results") / scenario.slug if out is None else out)
 
 

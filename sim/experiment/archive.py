@@ -1,7 +1,8 @@
 """The files of a study: written aside and renamed into place, readable without the model.
 
 A folder holds ``summary.csv``, ``comparison.csv``, ``messages.parquet``, ``lag.parquet`` and
-``manifest.json`` (``vocabulary.md``), and ``status.parquet`` where callers ask for the status of their jobs.
+``manifest.json`` (``vocabulary.md``), and ``status.parquet`` where callers ask for the status of their jobs;
+a study that keeps no messages has no ``messages.parquet``.
 Equal studies give equal bytes, but for the wall time in the manifest.
 """
 
@@ -31,7 +32,7 @@ from sim.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sim.engine.record import Record
@@ -50,7 +51,7 @@ class StudyData:
         description: of the scenario, one sentence.
         summary: ``SUMMARY_COLUMNS``.
         comparison: ``COMPARISON_COLUMNS``, to the baseline of the manifest.
-        messages: ``MESSAGE_COLUMNS``.
+        messages: ``MESSAGE_COLUMNS``; empty where none are kept.
         lag: ``LAG_COLUMNS``.
         samples: architecture, replication, metric, scope, value; None where the study was read from files.
         manifest: everything else, as in ``manifest.json``.
@@ -107,6 +108,31 @@ def messages_frame(
         "outcome": _labels(weave("outcome").astype(np.int8), [code.label for code in Outcome]),
     }
     return pd.DataFrame(columns, columns=list(MESSAGE_COLUMNS))
+
+
+WHY_NO_MESSAGES = "messages were not kept (--no-messages): run the study without it to have them"
+
+
+def no_messages() -> pd.DataFrame:
+    """The messages of a study that keeps none; ``attrs`` says why there are none."""
+    frame = pd.DataFrame(columns=list(MESSAGE_COLUMNS))
+    frame.attrs["why"] = WHY_NO_MESSAGES
+    return frame
+
+
+def keeps_messages(manifest: Mapping[str, Any]) -> bool:
+    """Whether a study with this manifest has messages."""
+    return manifest.get("messages_kept") != "none"
+
+
+def need_messages(manifest: Mapping[str, Any]) -> None:
+    """Refuse what needs messages to a study that has none.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    if not keeps_messages(manifest):
+        raise ValueError(WHY_NO_MESSAGES)
 
 
 def stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -175,7 +201,7 @@ def read(folder: Path) -> StudyData:
         description=manifest["description"],
         summary=_read_csv(folder / "summary.csv", SUMMARY_COLUMNS),
         comparison=_read_csv(folder / "comparison.csv", COMPARISON_COLUMNS),
-        messages=_read_parquet(folder / "messages.parquet"),
+        messages=_read_parquet(folder / "messages.parquet") if keeps_messages(manifest) else no_messages(),
         lag=_read_parquet(folder / "lag.parquet"),
         samples=None,
         manifest=manifest,
@@ -186,7 +212,8 @@ def read(folder: Path) -> StudyData:
 def _write_files(data: StudyData, folder: Path) -> None:
     _write_csv(data.summary, SUMMARY_COLUMNS, folder / "summary.csv")
     _write_csv(data.comparison, COMPARISON_COLUMNS, folder / "comparison.csv")
-    _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
+    if keeps_messages(data.manifest):
+        _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
     _write_parquet(data.lag, LAG_COLUMNS, folder / "lag.parquet")
     if data.status is not None:
         _write_parquet(data.status, STATUS_COLUMNS, folder / "status.parquet")

@@ -10,6 +10,8 @@ rows do not change with the others beside it.
 
 from __future__ import annotations
 
+import gc
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,10 +26,12 @@ from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, holders, lag_series
 from sim.analysis.measure import measure
 from sim.analysis.status import status_series
-from sim.engine.record import FaultWindow, PoolUse
-from sim.experiment.archive import StudyData, messages_frame, stack
+from sim.analysis.streaming import fold
+from sim.engine.record import FaultWindow, PoolUse, Record
+from sim.engine.slices import Slice
+from sim.experiment.archive import StudyData, messages_frame, no_messages, stack
 from sim.experiment.judging import judged, values_of, watched
-from sim.experiment.manifest import manifest
+from sim.experiment.manifest import manifest, messages_kept
 from sim.experiment.replication import run_replication
 from sim.experiment.steady import Apply, refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
@@ -36,6 +40,9 @@ from sim.vocabulary import STATUS_METRICS
 
 _WORTH_PROCESSES = 300_000
 """Pairs (message, effect) of a study above which starting further processes pays (about 1 s each)."""
+
+_WORTH_COLLECTING = 50_000
+"""Messages of a run above which its remains take more memory than it takes time to collect them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Run:
 
 def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messages: bool) -> Run:
     """Simulate once and keep what the study needs."""
-    record = run_replication(scenario, architecture, replication)
+    record = _simulate(scenario, architecture, replication)
     step = grid_step(scenario.horizon)
     known = holders(record)
     return Run(
@@ -89,11 +96,47 @@ def run_one(scenario: Scenario, architecture: str, replication: int, keeps_messa
     )
 
 
+def _simulate(scenario: Scenario, architecture: str, replication: int) -> Record:
+    """Simulate once and let go of the model, whose parts know each other and would wait for the collector."""
+    record = run_replication(scenario, architecture, replication)
+    if len(record.published) > _WORTH_COLLECTING:
+        gc.collect()
+    return record
+
+
+def slices(scenario: Scenario, architecture: str, replication: int) -> Iterator[Slice]:
+    """Simulate once and tell it in slices, for a study that keeps no messages.
+
+    The model in processes finishes a run before it tells it: there is one slice, the whole record.
+    """
+    yield Slice(_simulate(scenario, architecture, replication), 0, math.inf)
+
+
+def run_in_slices(scenario: Scenario, architecture: str, replication: int) -> Run:
+    """Simulate once and keep what the study needs, without the messages; percentiles are approximate."""
+    found = fold(slices(scenario, architecture, replication), grid_step(scenario.horizon))
+    last = found.last
+    return Run(
+        architecture=architecture,
+        replication=replication,
+        metrics=found.metrics,
+        lag=found.lag,
+        messages=None,
+        status=found.status,
+        components=tuple(copies.name for copies in last.copies),
+        pools=last.pools,
+        faults=last.faults,
+        is_censored=last.is_censored,
+        fingerprint=found.fingerprint,
+    )
+
+
 def run_study(
     scenario: Scenario,
     *,
     jobs: int | None = None,
     keeps_all_messages: bool = False,
+    keeps_no_messages: bool = False,
     on_done: Callable[[Run], None] | None = None,
 ) -> StudyData:
     """Run every architecture in as many replications as are asked for, or as the precision needs.
@@ -102,6 +145,7 @@ def run_study(
         scenario: the question.
         jobs: processes; None chooses by the size of the study.
         keeps_all_messages: keep the messages of all replications, not only of the first.
+        keeps_no_messages: keep none, and measure the runs without them (:mod:`sim.analysis.streaming`).
         on_done: told of each run as it ends, in any order.
     """
     started = time.perf_counter()
@@ -112,12 +156,12 @@ def run_study(
     runs: list[Run] = []
 
     def add(numbers: Iterable[int]) -> None:
-        tasks = [
-            (scenario, name, number, keeps_all_messages or number == 0)
-            for number in numbers
-            for name in names
-        ]
-        for run in apply(run_one, tasks):
+        tasks = [(scenario, name, number) for number in numbers for name in names]
+        if keeps_no_messages:
+            found = apply(run_in_slices, tasks)
+        else:
+            found = apply(run_one, [(*task, keeps_all_messages or task[2] == 0) for task in tasks])
+        for run in found:
             runs.append(run)
             if on_done is not None:
                 on_done(run)
@@ -125,9 +169,12 @@ def run_study(
 
     stop = _replicate(scenario, runs, add)
     samples = _samples(scenario, runs)
+    frames = [run.messages for run in runs if run.messages is not None]
     statuses = [run.status for run in runs if run.status is not None]
     effects = list(scenario.effects)
     told = manifest(scenario, runs, warmup, stop)
+    kept = "none" if keeps_no_messages else "all" if keeps_all_messages else "first"
+    told |= messages_kept(kept)
     told["verdicts"] = judged(scenario, samples, told)
     summary = summarize(samples, effects)
     told["theory"] = beside(forecast(scenario), summary)
@@ -137,7 +184,7 @@ def run_study(
         description=scenario.description,
         summary=summary,
         comparison=compare(samples, scenario.baseline, effects),
-        messages=stack(run.messages for run in runs if run.messages is not None),
+        messages=no_messages() if keeps_no_messages else stack(frames),
         lag=stack(run.lag for run in runs),
         samples=samples,
         manifest=told,

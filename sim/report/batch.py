@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.experiment.estimate import usable_memory
 from sim.report.promises import exit_code, keeps_every_promise, verdict_lines
 from sim.report.run import run
 from sim.scenario.load import load
@@ -73,6 +74,7 @@ def run_all(
     jobs: int | None = None,
     options: dict[str, Any],
     keep: str = "first",
+    memory: float | None = None,
 ) -> Iterator[Ended]:
     """Run scenarios, several at a time, and yield how each ended, in their order.
 
@@ -82,13 +84,17 @@ def run_all(
         jobs: processes; as many as the machine has where it is left out.
         options: for :func:`sim.load`, the same for all.
         keep: of which replications the messages are kept.
+        memory: bytes that all of them may use; a quarter of the machine's where it is left out.
     """
     from joblib import Parallel, delayed  # noqa: PLC0415 - heavy, and only needed here
 
     loaded = _loaded(files, options)
-    parallel: Any = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(files)), return_as="generator")
+    processes = jobs or min(os.cpu_count() or 1, len(files))
+    share = (memory or usable_memory()) / processes
+    parallel: Any = Parallel(n_jobs=processes, return_as="generator")
     yield from parallel(
-        delayed(_run_one)(path, scenario, folder, keep) for path, scenario in zip(files, loaded, strict=True)
+        delayed(_run_one)(path, scenario, folder, keep, share)
+        for path, scenario in zip(files, loaded, strict=True)
     )
 
 
@@ -108,11 +114,11 @@ def _loaded(files: Sequence[Path], options: dict[str, Any]) -> list[Scenario | S
     return found
 
 
-def _run_one(path: Path, scenario: Scenario | ScenarioError, folder: Path, keep: str) -> Ended:
+def _run_one(path: Path, scenario: Scenario | ScenarioError, folder: Path, keep: str, memory: float) -> Ended:
     try:
         if isinstance(scenario, ScenarioError):
             raise scenario
-        results = run(scenario, jobs=1, keep=keep)
+        results = run(scenario, jobs=1, keep=keep, memory=memory)
         results.save(folder / scenario.slug)
     except ScenarioError as error:
         return Ended(path, ExitCode.BAD_INPUT, str(error))
