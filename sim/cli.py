@@ -79,6 +79,16 @@ def run(  # noqa: PLR0913 - one argument per option
     keep: Annotated[
         str, typer.Option(metavar="first|all", help="Of which replications every message is kept.")
     ] = "first",
+    no_messages: Annotated[
+        bool,
+        typer.Option("--no-messages", help="Keep no message: little memory, percentiles within 0.05 %."),
+    ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="What the run may use, e.g. 4GB. Default: a quarter of the machine's."
+        ),
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verdicts as JUnit XML, for CI systems.")
     ] = None,
@@ -89,6 +99,7 @@ def run(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Run scenarios: verdicts and table here, files and pictures in a folder."""
     with _errors():
+        from sim.engine.quantities import parse_size
         from sim.report.batch import run_all, scenario_files
         from sim.report.junit import write_junit
         from sim.report.promises import exit_code, worst_code
@@ -101,6 +112,10 @@ def run(  # noqa: PLR0913 - one argument per option
             check_names(wanted or ())
             if keep not in ("first", "all"):
                 raise ValueError(f"--keep takes first or all, not {keep!r}")
+            if no_messages and keep == "all":
+                raise ValueError("--keep all and --no-messages exclude each other")
+            allowed = None if memory is None else parse_size(memory)
+        how = {"engine": engine, "keep": "none" if no_messages else keep, "memory": allowed}
         numbers = {
             "overrides": overrides or (),
             "replications": replications,
@@ -110,7 +125,6 @@ def run(  # noqa: PLR0913 - one argument per option
         files, screen = scenario_files(paths), console()
         if len(files) > 1 or paths[0].is_dir():
             with _place(cluster, jobs) as apply:
-                how = {"engine": engine, "keep": keep}
                 folder = out or Path("results")
                 told = run_all(files, folder, jobs=jobs, apply=apply, options=numbers, how=how)
                 ended = show_all(told, screen)
@@ -119,8 +133,7 @@ def run(  # noqa: PLR0913 - one argument per option
             code = worst_code([each.code for each in ended])
         else:
             with _place(cluster, jobs) as apply:
-                how = {"jobs": jobs, "apply": apply, "engine": engine, "keep": keep}
-                results, folder = _run_one(files[0], out, numbers, how)
+                results, folder = _run_one(files[0], out, numbers, {"jobs": jobs, "apply": apply, **how})
             with _bad_input():
                 show(results, screen, wanted)
             screen.print(f"files and pictures in {folder}", highlight=False)
@@ -134,11 +147,15 @@ def _run_one(
     file: Path, out: Path | None, numbers: dict[str, Any], how: dict[str, Any]
 ) -> tuple[Results, Path]:
     """Run one scenario with a progress bar and save what it leaves."""
+    from sim.experiment.estimate import estimate
     from sim.report.progress import progress
     from sim.report.run import run as run_scenario
     from sim.scenario.load import load
 
     scenario = load(file, **numbers)
+    expected = estimate(scenario, how["jobs"], how["keep"])
+    if expected.is_worth_telling:
+        typer.echo(str(expected), err=True)
     with progress(scenario) as on_done:
         results = run_scenario(scenario, on_done=on_done, **how)
     return results, results.save(Path("results") / scenario.slug if out is None else out)

@@ -11,17 +11,20 @@ exact and run to the end of the run, averages are over [warm-up, horizon).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sim.analysis import window
-from sim.analysis.levels import Level
+from sim.analysis.levels import Level, count_until
+from sim.engine.columns import is_sorted
 from sim.vocabulary import LAG_COLUMNS
 
 if TYPE_CHECKING:
-    from sim.engine.record import Copies, FaultWindow, Record
+    from sim.engine.record import Commits, Copies, FaultWindow, Record
 
 Values = dict[tuple[str, str], float]
 """Values by (metric, scope)."""
@@ -31,15 +34,30 @@ _POINTS = 400
 
 def visible(copies: Copies) -> Level:
     """Copies that wait: from ``delay`` after acceptance or from a return until they are taken or removed."""
-    appears = np.fmin(copies.accepted + copies.delay, copies.taken)
-    appears[np.isnan(copies.accepted) | _was_never_visible(copies)] = np.nan
+    appears = copies.accepted
+    if copies.delay or np.any(copies.taken < appears):
+        appears = np.fmin(copies.accepted + copies.delay, copies.taken)
+        appears[np.isnan(copies.accepted) | _was_never_visible(copies)] = np.nan
     return Level.of([appears, copies.returned], [copies.taken, copies.retaken, copies.removed])
 
 
 def in_flight(copies: Copies) -> Level:
     """Copies in the hands of a worker."""
-    ended = np.where(np.isnan(copies.accepted) | _was_never_visible(copies), np.nan, copies.ended)
-    return Level.of([copies.taken, copies.retaken, copies.removed], [copies.returned, ended])
+    return Level.of(*work(copies))
+
+
+def in_flight_at(copies: Copies, grid: np.ndarray) -> np.ndarray:
+    """Copies in the hands of a worker just after each time of a sorted grid."""
+    begins, ends = work(copies)
+    return count_until(begins, grid) - count_until(ends, grid)
+
+
+def work(copies: Copies) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """When copies come into the hands of a worker and when they leave them."""
+    ended = copies.ended
+    if copies.delay:
+        ended = np.where(np.isnan(copies.accepted) | _was_never_visible(copies), np.nan, ended)
+    return [copies.taken, copies.retaken, copies.removed], [copies.returned, ended]
 
 
 def _was_never_visible(copies: Copies) -> np.ndarray:
@@ -47,13 +65,39 @@ def _was_never_visible(copies: Copies) -> np.ndarray:
     return np.isnan(copies.taken) & (copies.ended < copies.accepted + copies.delay)
 
 
-def backlogs(record: Record) -> Values:
+class Holder:
+    """What is asked of the copies of a holder more than once, computed when it first is.
+
+    Attributes:
+        copies: of the holder.
+    """
+
+    def __init__(self, copies: Copies) -> None:
+        self.copies = copies
+
+    @cached_property
+    def backlog(self) -> Level:
+        """The copies that wait."""
+        return visible(self.copies)
+
+    @cached_property
+    def partitions(self) -> list[Partition]:
+        """Acceptances and checkpoints of each partition; none for anything but a consumer group."""
+        return _partitions(self.copies)
+
+
+def holders(record: Record) -> list[Holder]:
+    """The holders of a record, for all that is computed from it."""
+    return [Holder(copies) for copies in record.copies]
+
+
+def backlogs(record: Record, known: list[Holder] | None = None) -> Values:
     """``backlog_max`` and ``backlog_mean`` of every component."""
     values: Values = {}
-    for copies in record.copies:
-        level = visible(copies)
-        values["backlog_max", copies.name] = level.maximum()
-        values["backlog_mean", copies.name] = level.mean(record.warmup, record.horizon)
+    for holder in known or holders(record):
+        name, level = holder.copies.name, holder.backlog
+        values["backlog_max", name] = float(level.maximum())
+        values["backlog_mean", name] = level.mean(record.warmup, record.horizon)
     return values
 
 
@@ -62,27 +106,32 @@ def ages(record: Record) -> Values:
 
     NaN where no copy was ever held.
     """
-    values = {("age_max", copies.name): _greatest_age(copies, record) for copies in record.copies}
+    return with_wholes({copies.name: _greatest_age(copies, record) for copies in record.copies}, record)
+
+
+def with_wholes(found: dict[str, float], record: Record) -> Values:
+    """``age_max`` of the components, and from it that of the effects and of the whole."""
+    values = {("age_max", name): age for name, age in found.items()}
     for scope in ("", *record.effects):
         held = [copies.name for copies in record.copies if not scope or scope in copies.effects]
-        values["age_max", scope] = _greatest([values["age_max", name] for name in held])
+        values["age_max", scope] = _greatest([found[name] for name in held])
     return values
 
 
-def offset_lags(record: Record) -> Values:
+def offset_lags(record: Record, known: list[Holder] | None = None) -> Values:
     """``lag_max`` of every consumer group, over its partitions."""
     return {
-        ("lag_max", copies.name): _greatest([level for _, level in _partition_lags(copies)])
-        for copies in record.copies
-        if copies.commits is not None
+        ("lag_max", holder.copies.name): _greatest([each.greatest() for each in holder.partitions])
+        for holder in known or holders(record)
+        if holder.copies.checkpoints is not None
     }
 
 
-def drain_times(record: Record) -> Values:
+def drain_times(record: Record, known: list[Holder] | None = None) -> Values:
     """``drain_time`` of every scheduled fault that touches components; the scope is the fault."""
-    levels = {copies.name: visible(copies) for copies in record.copies}
+    by_name = {holder.copies.name: holder for holder in known or holders(record)}
     return {
-        ("drain_time", fault.name): _drain_time(record, fault, levels)
+        ("drain_time", fault.name): _drain_time(record, fault, [by_name[name] for name in fault.components])
         for fault in record.faults
         if fault.is_scheduled and fault.components
     }
@@ -96,7 +145,7 @@ def grid_step(horizon: float) -> float:
     return min(steps, key=lambda step: abs(math.log(step / wanted)))
 
 
-def lag_series(record: Record, step: float) -> pd.DataFrame:
+def lag_series(record: Record, step: float, known: list[Holder] | None = None) -> pd.DataFrame:
     """Backlog, copies in flight, age and lag of every component at 0, step, 2 step … to the end of the run.
 
     Age is 0 where nothing is held; lag is summed over partitions, and NaN for anything but a stream.
@@ -104,6 +153,7 @@ def lag_series(record: Record, step: float) -> pd.DataFrame:
     Args:
         record: the run.
         step: seconds between points; the last point is at or after the end.
+        known: what :func:`holders` says of the record, where more is asked of it.
 
     Returns:
         ``LAG_COLUMNS``, ordered by component as in the record and then by time.
@@ -114,25 +164,21 @@ def lag_series(record: Record, step: float) -> pd.DataFrame:
             {
                 "architecture": record.architecture,
                 "replication": record.replication,
-                "component": copies.name,
+                "component": holder.copies.name,
                 "time": grid,
-                "backlog": visible(copies).at(grid),
-                "in_flight": in_flight(copies).at(grid),
-                "age": age_at(copies, record.published, grid),
-                "lag": lag_at(copies, grid),
+                "backlog": holder.backlog.at(grid),
+                "in_flight": in_flight_at(holder.copies, grid),
+                "age": age_at(holder.copies, record.published, grid),
+                "lag": _lag_at(holder, grid),
             }
         )
-        for copies in record.copies
+        for holder in known or holders(record)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(LAG_COLUMNS))
 
 
 def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Age of the oldest copy with accepted <= t < ended, 0 where there is none.
-
-    A copy covers an interval of grid points. Intervals are cut into two halves of 2^k points that may
-    overlap; the minimum of the publish times is noted at each half's first point and then handed down from
-    the long halves to the short ones.
 
     Args:
         copies: of one holder.
@@ -142,12 +188,24 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
     Returns:
         Seconds, shape (points,).
     """
-    held = np.isfinite(copies.accepted)
-    ended = np.where(np.isnan(copies.ended), np.inf, copies.ended)[held]
-    first = np.searchsorted(grid, copies.accepted[held], side="left")
-    last = np.searchsorted(grid, ended, side="left")
+    places = held_at_a_point(copies, grid)
+    born = copies.of_message(published)[places]
+    return oldest_age(copies.accepted[places], copies.ended[places], born, grid)
+
+
+def oldest_age(accepted: np.ndarray, ended: np.ndarray, born: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The same of any copies, given when each was accepted, ended (NaN for never) and meant to be published.
+
+    A copy covers an interval of grid points. Intervals are cut into two halves of 2^k points that may
+    overlap; the minimum of the publish times is noted at each half's first point and then handed down from
+    the long halves to the short ones.
+    """
+    if not len(grid):
+        return np.empty(0)
+    first = np.searchsorted(grid, accepted)
+    last = np.searchsorted(grid, np.where(np.isnan(ended), np.inf, ended))
     covers = last > first
-    first, last, born = first[covers], last[covers], published[copies.message[held][covers]]
+    first, last, born = first[covers], last[covers], born[covers]
     power = np.frexp(last - first)[1] - 1  # floor of the binary logarithm
     oldest = np.full((int(power.max(initial=0)) + 1, len(grid)), np.inf)
     np.minimum.at(oldest, (power, first), born)
@@ -159,59 +217,114 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
     return np.where(np.isinf(oldest[0]), 0.0, grid - oldest[0])
 
 
+def held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
+    """Which copies are held at any point of a grid."""
+    if is_sorted(copies.accepted):
+        until = np.searchsorted(copies.accepted, grid, side="right")
+        next_point = np.repeat(grid, np.diff(until, prepend=0))
+    else:
+        next_point = np.append(grid, np.nan)[np.searchsorted(grid, copies.accepted)]
+    ended = copies.ended[: len(next_point)]
+    return np.flatnonzero((ended > next_point) | (np.isnan(ended) & np.isfinite(next_point)))
+
+
 def lag_at(copies: Copies, grid: np.ndarray) -> np.ndarray:
     """End offset - committed offset, summed over partitions; NaN for anything but a stream."""
-    if copies.commits is None:
+    return _lag_at(Holder(copies), grid)
+
+
+def _lag_at(holder: Holder, grid: np.ndarray) -> np.ndarray:
+    if holder.copies.checkpoints is None:
         return np.full(len(grid), np.nan)
     total = np.zeros(len(grid))
-    for (accepted, times, offsets), _ in _partition_lags(copies):
-        total += _lag(accepted, times, offsets, grid)
+    for partition in holder.partitions:
+        total += partition.lag(grid)
     return total
 
 
-def _partition_lags(
-    copies: Copies,
-) -> list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], float]]:
-    """Sorted acceptances, commit times and offsets of each partition, and its greatest lag."""
-    assert copies.commits is not None
+@dataclass(frozen=True)
+class Partition:
+    """What happened to one partition.
+
+    Attributes:
+        accepted: sorted seconds at which its end offset went up by one.
+        times: sorted seconds of its checkpoints.
+        offsets: that were committed then.
+        end_before: its end offset before all that.
+        offset_before: the committed one.
+    """
+
+    accepted: np.ndarray
+    times: np.ndarray
+    offsets: np.ndarray
+    end_before: int = 0
+    offset_before: int = 0
+
+    def lag(self, at: np.ndarray) -> np.ndarray:
+        """End offset - committed offset just after each time."""
+        committed = np.append(self.offset_before, self.offsets.astype(np.int64))
+        done = committed[np.searchsorted(self.times, at, side="right")]
+        return self.end_before + np.searchsorted(self.accepted, at, side="right") - done
+
+    def greatest(self) -> float:
+        """The greatest lag over all time."""
+        committed = np.append(self.offset_before, self.offsets.astype(np.int64))
+        if not is_sorted(committed):
+            return float(self.lag(np.concatenate((self.accepted, self.times))).max(initial=0))
+        # It only falls at checkpoints, so it is greatest just before one of them or at the end.
+        ends = np.append(np.searchsorted(self.accepted, self.times, side="left"), len(self.accepted))
+        return float((self.end_before + ends - committed).max(initial=0))
+
+
+def _partitions(copies: Copies) -> list[Partition]:
+    if copies.checkpoints is None:
+        return []
     assert copies.partition is not None
-    held = np.isfinite(copies.accepted)
-    where, accepted = copies.partition[copies.message[held]], copies.accepted[held]
-    order = np.lexsort((accepted, where))
+    where, accepted = copies.of_message(copies.partition), copies.accepted
+    held = np.isfinite(accepted)
+    if not held.all():
+        where, accepted = where[held], accepted[held]
+    return list(by_partition(where, accepted, copies.checkpoints).values())
+
+
+def by_partition(where: np.ndarray, accepted: np.ndarray, commits: Commits) -> dict[int, Partition]:
+    """What happened to each partition.
+
+    Args:
+        where: the partition of each acceptance.
+        accepted: seconds, of the same shape.
+        commits: checkpoints, sorted by time.
+    """
+    order = np.argsort(where, kind="stable") if is_sorted(accepted) else np.lexsort((accepted, where))
     where, accepted = where[order], accepted[order]
-    commits = copies.commits[np.lexsort((copies.commits[:, 0], copies.commits[:, 1]))]
-    found: list[tuple[tuple[np.ndarray, np.ndarray, np.ndarray], float]] = []
-    for partition in np.union1d(where, commits[:, 1]):
-        mine = accepted[slice(*np.searchsorted(where, [partition, partition + 1]))]
-        rows = commits[slice(*np.searchsorted(commits[:, 1], [partition, partition + 1]))]
-        times, offsets = rows[:, 0], rows[:, 2]
-        changes = np.concatenate((mine, times))
-        greatest = float(_lag(mine, times, offsets, changes).max(initial=0))
-        found.append(((mine, times, offsets), greatest))
+    by_place = np.argsort(commits.partition, kind="stable")
+    place, times, offsets = (each[by_place] for each in (commits.partition, commits.time, commits.offset))
+    found: dict[int, Partition] = {}
+    for number in np.union1d(np.unique(where), np.unique(place)).astype(np.int64).tolist():
+        mine = slice(*np.searchsorted(where, [number, number + 1]))
+        rows = slice(*np.searchsorted(place, [number, number + 1]))
+        found[number] = Partition(accepted[mine], times[rows], offsets[rows])
     return found
 
 
-def _lag(accepted: np.ndarray, times: np.ndarray, offsets: np.ndarray, at: np.ndarray) -> np.ndarray:
-    committed = np.concatenate((np.zeros(1), offsets))
-    return np.searchsorted(accepted, at, side="right") - committed[np.searchsorted(times, at, side="right")]
-
-
 def _greatest_age(copies: Copies, record: Record) -> float:
-    held = np.isfinite(copies.accepted)
-    ended = np.where(np.isnan(copies.ended), record.end, copies.ended)[held]
-    age = ended - record.published[copies.message[held]]
-    return float(age.max()) if len(age) else float("nan")
+    born = copies.of_message(record.published)
+    age = float(np.fmax.reduce(copies.ended - born, initial=-np.inf))
+    is_live = np.isfinite(copies.accepted) & np.isnan(copies.ended)
+    if is_live.any():
+        age = max(age, record.end - float(born[is_live].min()))
+    return age if age > -np.inf else float("nan")
 
 
 def _greatest(values: list[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=float("nan"))
 
 
-def _drain_time(record: Record, fault: FaultWindow, levels: dict[str, Level]) -> float:
+def _drain_time(record: Record, fault: FaultWindow, hit: list[Holder]) -> float:
     if record.is_censored or not len(fault.starts):
         return float("nan")
     end = float(fault.ends.max())
-    backlog = Level.total([levels[name] for name in fault.components])
+    backlog = Level.total([holder.backlog for holder in hit])
     before = backlog.mean(record.warmup, float(fault.starts[0]))
     if math.isinf(end) or math.isnan(before):
         return float("nan")

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.engine.columns import is_sorted
+
+_BLOCK = 1 << 15
+_MIXED = 4
+"""How often each instant may be looked at before sorting is faster."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -37,19 +43,51 @@ class Level:
         up = np.searchsorted(self.rises, times, side="right")
         return up - np.searchsorted(self.falls, times, side="right")
 
-    def maximum(self) -> float:
-        """The greatest count over all time."""
-        return float(max(self.at(self.rises).max(initial=0), 0))
+    def maximum(self, before: int = 0, seen: int = 0) -> int:
+        """The greatest count over all time.
+
+        Args:
+            before: the count at the start.
+            seen: a count that was reached earlier, at least ``before``.
+        """
+        reached, step = seen, 1
+        while self._reaches(reached + step - before):
+            reached, step = reached + step, 2 * step
+        while step > 1:
+            step //= 2
+            reached += step * self._reaches(reached + step - before)
+        return reached
+
+    def _reaches(self, count: int) -> bool:
+        """Whether it is ever so high: whether the i-th rise comes before the (i + 1 - count)-th fall."""
+        pairs = len(self.rises) - count + 1
+        if pairs <= 0 or len(self.falls) < pairs:
+            return pairs > 0
+        rises = self.rises[count - 1 :]
+        blocks = range(0, pairs, _BLOCK)
+        return any(
+            bool((rises[at : at + _BLOCK] < self.falls[at : min(at + _BLOCK, pairs)]).any()) for at in blocks
+        )
 
     def mean(self, start: float, end: float) -> float:
         """The count averaged over the time from start to end; NaN over no time."""
-        if end <= start:
-            return float("nan")
+        return self.area(start, end) / (end - start) if end > start else float("nan")
+
+    def area(self, start: float, end: float) -> float:
+        """The count integrated over the time from start to end."""
         # The i-th rise and the i-th fall enclose one unit, whichever copy each of them belongs to.
-        falls = np.full(len(self.rises), np.inf)
-        falls[: len(self.falls)] = self.falls
-        units = np.clip(falls, start, end) - np.clip(self.rises, start, end)
-        return float(units.sum()) / (end - start)
+        first = int(np.searchsorted(self.falls, start, side="right"))
+        last = max(int(np.searchsorted(self.rises, end)), first)
+        whole_from = min(max(int(np.searchsorted(self.rises, start)), first), last)
+        whole_to = max(min(int(np.searchsorted(self.falls, end, side="right")), last), whole_from)
+        whole = self.falls[whole_from:whole_to] - self.rises[whole_from:whole_to]
+        total = float(whole.sum())
+        for edge in (slice(first, whole_from), slice(whole_to, last)):
+            falls = np.full(edge.stop - edge.start, float(end))
+            known = self.falls[edge]
+            np.minimum(known, end, out=falls[: len(known)])
+            total += float((falls - np.maximum(self.rises[edge], start)).sum())
+        return total
 
     def first_at_most(self, level: float, since: float) -> float:
         """The first time from ``since`` on at which the count is at or below a level; NaN if never."""
@@ -59,6 +97,37 @@ class Level:
         return float(times[low[0]]) if len(low) else float("nan")
 
 
+def count_until(parts: list[np.ndarray], grid: np.ndarray) -> np.ndarray:
+    """How many instants have come at each point of a grid, without sorting what is nearly sorted.
+
+    Args:
+        parts: seconds; NaN stands for never.
+        grid: sorted seconds, shape (points,).
+    """
+    total = np.zeros(len(grid), dtype=np.int64)
+    for part in parts:
+        total += _count_until(part, grid) if len(part) else 0
+    return total
+
+
+def _count_until(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    if is_sorted(times):
+        return np.searchsorted(times, grid, side="right")
+    latest = np.fmax.accumulate(np.append(-np.inf, times))[1:]
+    earliest = np.fmin.accumulate(np.append(times, np.inf)[::-1])[:0:-1]
+    all_before = np.searchsorted(latest, grid, side="right")
+    none_behind = np.searchsorted(earliest, grid, side="right")
+    sizes = none_behind - all_before
+    if int(sizes.sum()) > _MIXED * len(times) or np.isnan(times).any():
+        return np.searchsorted(_sorted([times]), grid, side="right")
+    point = np.repeat(np.arange(len(grid)), sizes)
+    place = np.arange(len(point)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + all_before[point]
+    return all_before + np.bincount(point[times[place] <= grid[point]], minlength=len(grid))
+
+
 def _sorted(parts: list[np.ndarray]) -> np.ndarray:
-    times = np.concatenate([np.empty(0), *parts])
-    return np.sort(times[~np.isnan(times)], kind="stable")
+    parts = [part for part in parts if len(part)]
+    if len(parts) == 1 and is_sorted(parts[0]):
+        return parts[0]
+    times = np.sort(np.concatenate([np.empty(0), *parts]), kind="stable")  # most of them are nearly sorted
+    return times[: int(np.searchsorted(times, np.inf, side="right"))]  # NaN comes last

@@ -62,15 +62,32 @@ def status_lookups(record: Record) -> Values:
     interval = record.poll_status
     if interval is None:
         return {("known_mean", ""): float("nan"), ("status_polls", ""): float("nan")}
+    known, lookups, unsettled = settled_lookups(record, interval)
+    lookups = np.concatenate((lookups, lookups_in_vain(unsettled, record.end, interval)))
+    return {("known_mean", ""): _mean(known), ("status_polls", ""): _mean(lookups)}
+
+
+def settled_lookups(record: Record, interval: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What callers in the window found out, who got a reply and ask every ``interval`` seconds.
+
+    Returns:
+        Of those whose message came to a final status: seconds from publish until they knew, and how often
+        they asked; of the others: when they got the reply.
+    """
     counted = window.published_inside(record) & np.isfinite(record.reply_time)
-    reply, settled = record.reply_time[counted], settled_at(record)[counted]
+    reply, settled, born = record.reply_time[counted], settled_at(record)[counted], record.published[counted]
+    is_final = np.isfinite(settled)
+    unsettled = reply[~is_final]
+    reply, settled, born = reply[is_final], settled[is_final], born[is_final]
     lookups = np.ceil((settled - reply) / interval)
     lookups -= reply + (lookups - 1) * interval >= settled  # the quotient is rounded
     lookups = np.maximum(lookups, 0)
-    known = (reply + lookups * interval - record.published[counted])[np.isfinite(settled)]
-    in_vain = np.maximum(np.floor((record.end - reply) / interval), 0)
-    lookups = np.where(np.isfinite(settled), lookups, in_vain)
-    return {("known_mean", ""): _mean(known), ("status_polls", ""): _mean(lookups)}
+    return reply + lookups * interval - born, lookups, unsettled
+
+
+def lookups_in_vain(reply: np.ndarray, end: float, interval: float) -> np.ndarray:
+    """How often callers ask until the end of a run whose message never comes to a final status."""
+    return np.maximum(np.floor((end - reply) / interval), 0)
 
 
 def status_series(record: Record, step: float) -> pd.DataFrame:
@@ -80,16 +97,32 @@ def status_series(record: Record, step: float) -> pd.DataFrame:
         ``STATUS_COLUMNS``; a message that fails for a time before it succeeds counts as failed meanwhile.
     """
     grid = window.grid(record.end, step)
+    return status_table(record, grid, {name: _count(times, grid) for name, times in turns(record).items()})
+
+
+def turns(record: Record) -> dict[str, np.ndarray]:
+    """When each message reached what status; seconds, NaN for never, each of shape (messages,)."""
     succeeded, failed, begun = _succeeded_at(record), _failed_at(record), _begun_at(record)
     failed = np.where(failed >= succeeded, np.nan, failed)
-    made_good = np.where(np.isfinite(failed), succeeded, np.nan)
     settled = np.fmin(succeeded, failed)
-    known = {
-        "succeeded": _count(succeeded, grid),
-        "failed": _count(failed, grid) - _count(made_good, grid),
-        "running": _count(np.fmin(begun, settled), grid) - _count(settled, grid),
+    return {
+        "published": record.published,
+        "succeeded": succeeded,
+        "failed": failed,
+        "made_good": np.where(np.isfinite(failed), succeeded, np.nan),
+        "begun": np.fmin(begun, settled),
+        "settled": settled,
     }
-    pending = _count(record.published, grid) - sum(known.values())
+
+
+def status_table(record: Record, grid: np.ndarray, come: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The series from how many of the :func:`turns` have come at each point."""
+    known = {
+        "succeeded": come["succeeded"],
+        "failed": come["failed"] - come["made_good"],
+        "running": come["begun"] - come["settled"],
+    }
+    pending = come["published"] - sum(known.values())
     table = {"architecture": record.architecture, "replication": record.replication, "time": grid}
     return pd.DataFrame(table | {"pending": pending} | known, columns=list(STATUS_COLUMNS))
 
@@ -104,7 +137,7 @@ def _failed_at(record: Record) -> np.ndarray:
     first = np.full(count, np.nan)
     for pair in record.pairs:
         moments = [copies.ended[:count] for copies in _carriers(record, pair)]
-        moments += [] if pair.unstored is None else [pair.unstored]
+        moments += [pair.unstored] if len(pair.unstored_messages) else []
         for moment in moments:
             first = np.fmin(first, np.where(_is_lost(record, pair, moment), moment, np.nan))
     return first
@@ -132,7 +165,7 @@ def _is_lost(record: Record, pair: Pairs, at: np.ndarray) -> np.ndarray:
         is_open |= accepted & ~(copies.ended[:count] <= at)
         if not copies.is_transit:
             is_over |= accepted
-    if pair.unstored is not None:
+    if len(pair.unstored_messages):
         is_over |= pair.unstored <= at
     return is_over & ~is_open & ~(pair.first_applied <= at)
 

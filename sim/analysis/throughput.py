@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 def throughput(record: Record) -> dict[tuple[str, str], float]:
     """Completions inside [warm-up, horizon) per second, of whole messages and per effect."""
     seconds = window.length(record)
-    ends = {"": window.last_applied(record)} | {pair.effect: pair.first_applied for pair in record.pairs}
+    ends = {pair.effect: pair.first_applied for pair in record.pairs}
+    counts = {scope: count_inside(end, record) for scope, end in ends.items()}
+    whole = (
+        next(iter(counts.values())) if len(ends) == 1 else count_inside(window.last_applied(record), record)
+    )
     return {
-        ("throughput", scope): window.ratio(
-            float(np.count_nonzero((end >= record.warmup) & (end < record.horizon))), seconds
-        )
-        for scope, end in ends.items()
+        ("throughput", scope): window.ratio(float(count), seconds)
+        for scope, count in ({"": whole} | counts).items()
     }
+
+
+def count_inside(moments: np.ndarray, record: Record) -> int:
+    """How many moments lie in [warm-up, horizon)."""
+    return int(np.count_nonzero((moments >= record.warmup) & (moments < record.horizon)))
 
 
 def utilization(record: Record) -> dict[tuple[str, str], float]:

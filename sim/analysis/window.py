@@ -16,6 +16,11 @@ def published_inside(record: Record) -> np.ndarray:
     return (record.published >= record.warmup) & (record.published < record.horizon)
 
 
+def counted(record: Record) -> slice:
+    """The same messages as a slice, since publish times are sorted."""
+    return slice(*np.searchsorted(record.published, [record.warmup, record.horizon]).tolist())
+
+
 def length(record: Record) -> float:
     """Seconds from the warm-up to the horizon."""
     return record.horizon - record.warmup
@@ -23,7 +28,10 @@ def length(record: Record) -> float:
 
 def last_applied(record: Record) -> np.ndarray:
     """When the last effect of each message first happened; NaN unless all of them did, shape (messages,)."""
-    return np.maximum.reduce([pair.first_applied for pair in record.pairs])
+    first, *others = [pair.first_applied for pair in record.pairs]
+    for other in others:
+        first = np.maximum(first, other)
+    return first
 
 
 def grid(end: float, step: float) -> np.ndarray:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine.record import NO_FATE, Copies, Pairs
+from sim.engine.columns import Shared, narrow
+from sim.engine.record import NO_FATE, Commits, Copies, Pairs
 from sim.vocabulary import Outcome, Reply, Status
 
 _NAN = math.nan
@@ -111,6 +112,7 @@ class Ledger:
         late: per effect, 1 where it first happened on attempt 2 or later.
         reply: what the caller was told, a :class:`~sim.vocabulary.Reply`.
         reply_time: when.
+        shared: the columns of the record that is made of it.
     """
 
     def __init__(self, effects: tuple[str, ...], after: tuple[int, ...], published: np.ndarray) -> None:
@@ -126,6 +128,7 @@ class Ledger:
         self.reply = bytearray(count)
         self.reply_time = array("d", [_NAN]) * count
         self.logs: list[CopyLog] = []
+        self.shared = Shared()
 
     def log(
         self,
@@ -177,7 +180,9 @@ class Ledger:
         Args:
             underway: (message, effect) of pairs that a producer or an outbox still holds.
         """
-        copies = tuple(_frozen(log, self.effects) for log in self.logs)
+        shared = self.shared
+        shared.of(self.published)
+        copies = tuple(_frozen(log, self.effects, shared) for log in self.logs)
         held = [np.zeros(len(self.published), dtype=bool) for _ in self.effects]
         for message, effect in underway:
             held[effect][message] = True
@@ -185,70 +190,87 @@ class Ledger:
         for number, upstream in enumerate(self.after):
             waits_for = pairs[upstream].outcome if upstream >= 0 else None
             carriers = [item for item in copies if self.effects[number] in item.effects]
-            pairs.append(self._pairs(number, carriers, held[number], waits_for))
+            pairs.append(self._pairs(number, carriers, held[number], waits_for, shared))
         return tuple(pairs), copies
 
     def _pairs(
-        self, number: int, carriers: list[Copies], held: NDArray[Any], waits_for: NDArray[Any] | None
+        self,
+        number: int,
+        carriers: list[Copies],
+        live: NDArray[Any],
+        waits_for: NDArray[Any] | None,
+        shared: Shared,
     ) -> Pairs:
-        count = len(self.published)
-        first_delivered = np.full(count, np.inf)
-        deliveries = np.zeros(count, dtype=np.uint32)
-        fate = np.frombuffer(self.unstored[number], dtype=np.uint8).copy()
-        live = held.copy()
+        applications = narrow(self.applications[number])
+        first_delivered, deliveries = _delivered(carriers, len(live))
+        fate = np.array(self.unstored[number], dtype=np.uint8)
         for item in carriers:
-            if not item.is_transit:
-                np.fmin.at(first_delivered, item.message, item.taken if item.pushed is None else item.pushed)
-                np.add.at(deliveries, item.message, item.deliveries)
-            given_up = item.fate != Outcome.APPLIED
-            np.minimum.at(fate, item.message[given_up], item.fate[given_up])
-            live[item.message[np.isfinite(item.accepted) & np.isnan(item.ended)]] = True
+            _join_fates(item, fate, live)
         unheard = (fate == NO_FATE) & ~live  # an effect whose forerunner was never complete
-        applications = np.array(self.applications[number])
         outcome = fate
         outcome[unheard] = Outcome.DROPPED
         if waits_for is not None:  # it shares the fate of a forerunner that may still come or was refused
-            for shared in (Outcome.PENDING, Outcome.REJECTED):
-                outcome[unheard & (waits_for == shared)] = shared
+            for code in (Outcome.PENDING, Outcome.REJECTED):
+                outcome[unheard & (waits_for == code)] = code
         outcome[live] = Outcome.PENDING
         outcome[applications > 0] = Outcome.APPLIED
-        first_delivered[np.isinf(first_delivered)] = np.nan
-        unstored = np.full(count, np.nan)
-        for message, time in self.unstored_at[number].items():
-            unstored[message] = time
+        unstored = sorted(self.unstored_at[number].items())
         return Pairs(
             effect=self.effects[number],
-            first_delivered=first_delivered,
-            first_applied=np.array(self.first_applied[number]),
-            deliveries=deliveries,
-            applications=applications,
-            late=np.frombuffer(self.late[number], dtype=np.uint8).astype(bool),
-            outcome=outcome,
-            unstored=unstored,
+            first_delivered=shared.of(first_delivered),
+            first_applied=shared.of(self.first_applied[number]),
+            deliveries=shared.of(deliveries),
+            applications=shared.of(applications),
+            late=shared.of(np.asarray(self.late[number]).view(bool)),
+            outcome=shared.of(outcome),
+            unstored_messages=np.array([message for message, _ in unstored], dtype=np.int64),
+            unstored_times=np.array([time for _, time in unstored], dtype=float),
         )
 
 
-def _frozen(log: CopyLog, effects: tuple[str, ...]) -> Copies:
+def _delivered(carriers: list[Copies], messages: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """When each message first was delivered by any of the holders, and how often by all of them."""
+    holders = [item for item in carriers if not item.is_transit]
+    columns = [item.taken if item.pushed is None else item.pushed for item in holders]
+    if len(holders) == 1 and not len(holders[0].extra):
+        return columns[0], holders[0].deliveries
+    first, number = np.full(messages, np.nan), np.zeros(messages, dtype=np.int64)
+    for item, column in zip(holders, columns, strict=True):
+        np.fmin(first, column[:messages], out=first)
+        np.fmin.at(first, item.extra, column[messages:])
+        number += item.deliveries[:messages]
+        np.add.at(number, item.extra, item.deliveries[messages:].astype(np.int64))
+    return first, narrow(number)
+
+
+def _join_fates(item: Copies, fate: NDArray[Any], live: NDArray[Any]) -> None:
+    """Note of each message how its copies ended, the least that is no success, and whether one is live."""
+    count = len(fate)
+    given_up = np.where(item.fate == Outcome.APPLIED, np.uint8(NO_FATE), item.fate)
+    np.minimum(fate, given_up[:count], out=fate)
+    np.minimum.at(fate, item.extra, given_up[count:])
+    if item.fate.max(initial=0) == NO_FATE:
+        is_live = np.isfinite(item.accepted) & np.isnan(item.ended)
+        live |= is_live[:count]
+        live[item.extra[is_live[count:]]] = True
+
+
+def _frozen(log: CopyLog, effects: tuple[str, ...], shared: Shared) -> Copies:
     return Copies(
         name=log.name,
         effects=tuple(effects[number] for number in log.effects),
-        message=np.concatenate((np.arange(log.messages), np.array(log.extra, dtype=np.int64))),
-        accepted=np.array(log.accepted),
-        taken=np.array(log.taken),
-        pushed=None if log.pushed is None else np.array(log.pushed),
-        ended=np.array(log.ended),
-        fate=np.frombuffer(log.fate, dtype=np.uint8).copy(),
-        deliveries=np.array(log.deliveries),
-        returned=np.sort(np.array(log.returned)),
-        retaken=np.sort(np.array(log.retaken)),
-        removed=np.sort(np.array(log.removed)),
+        accepted=shared.of(log.accepted),
+        taken=shared.of(log.taken),
+        pushed=None if log.pushed is None else shared.of(log.pushed),
+        ended=shared.of(log.ended),
+        fate=shared.of(log.fate),
+        deliveries=shared.of(narrow(log.deliveries)),
+        returned=np.sort(np.asarray(log.returned)),
+        retaken=np.sort(np.asarray(log.retaken)),
+        removed=np.sort(np.asarray(log.removed)),
         delay=log.delay,
+        extra=np.array(log.extra, dtype=np.int64),
         is_transit=log.is_transit,
-        partition=log.partitions,
-        commits=None if log.partitions is None else _sorted(np.array(log.commits).reshape(-1, 3)),
+        partition=None if log.partitions is None else shared.of(narrow(log.partitions)),
+        checkpoints=None if log.partitions is None else Commits.of(np.array(log.commits)),
     )
-
-
-def _sorted(commits: NDArray[Any]) -> NDArray[Any]:
-    """By time, partition and offset: what the instant leaves open says nothing."""
-    return commits[np.lexsort((commits[:, 2], commits[:, 1], commits[:, 0]))]

@@ -5,13 +5,15 @@ Times are seconds, NaN where something never happened. A record can be read with
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.engine.columns import distinct, narrow
 from sim.vocabulary import MessageOutcome, Outcome
 
 NO_FATE = 255
@@ -20,9 +22,20 @@ NO_FATE = 255
 
 @dataclass(frozen=True)
 class Pairs:
-    """One effect's side of the ledger; every column has shape (messages,).
+    """One effect's side of the ledger.
 
-    ``unstored`` is when it was clear that a write would leave no copy: refused, lost, or never made.
+    The columns from ``first_delivered`` to ``outcome`` have shape (messages,).
+
+    Attributes:
+        effect: its name.
+        first_delivered: when a worker or subscriber first had it.
+        first_applied: when it first happened.
+        deliveries: how often it was handed out.
+        applications: how often it happened.
+        late: whether it first happened on attempt 2 or later.
+        outcome: an :class:`~sim.vocabulary.Outcome`.
+        unstored_messages: the messages of which a write left no copy: refused, lost, or never made; sorted.
+        unstored_times: when that was clear, of the same shape.
     """
 
     effect: str
@@ -32,21 +45,58 @@ class Pairs:
     applications: NDArray[Any]
     late: NDArray[Any]
     outcome: NDArray[Any]
-    unstored: NDArray[Any] | None = None
+    unstored_messages: NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    unstored_times: NDArray[Any] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def unstored(self) -> NDArray[Any]:
+        """When it was clear that a write would leave no copy, NaN where there was none, shape (messages,)."""
+        times = np.full(len(self.first_applied), np.nan)
+        times[self.unstored_messages] = self.unstored_times
+        return times
+
+
+@dataclass(frozen=True)
+class Commits:
+    """The checkpoints of a consumer group by time, partition and offset, each column of shape (commits,).
+
+    Attributes:
+        time: seconds.
+        partition: which one.
+        offset: how many of its records are done.
+    """
+
+    time: NDArray[Any]
+    partition: NDArray[Any]
+    offset: NDArray[Any]
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[float, int, int]] | NDArray[Any]) -> Commits:
+        """Checkpoints from (time, partition, offset), or from an array of shape (commits, 3)."""
+        if not isinstance(rows, np.ndarray):
+            rows = np.fromiter(chain.from_iterable(rows), dtype=float, count=3 * len(rows))
+        table = rows.reshape(-1, 3)
+        table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))]
+        where, offsets = (narrow(table[:, column].astype(np.int64)) for column in (1, 2))
+        return cls(table[:, 0].copy(), where, offsets)
+
+    def rows(self) -> NDArray[Any]:
+        """Time, partition and offset, shape (commits, 3)."""
+        return np.stack((self.time, self.partition, self.offset), axis=1)
 
 
 @dataclass(frozen=True)
 class Copies:
     """The copies of one holder, see :class:`sim.engine.ledger.CopyLog`.
 
-    The columns from ``message`` to ``deliveries`` have shape (copies,).
-    ``accepted`` is NaN where the holder never had a copy of that message. ``commits`` has shape (n, 3) with
-    the columns time, partition and offset, and is None for anything but a consumer group.
+    The columns from ``accepted`` to ``deliveries`` have shape (copies,). All but the last ``len(extra)`` rows
+    are the copies of the messages 0, 1, 2 …; ``extra`` are the messages of the others, in the order in which
+    they came. ``accepted`` is NaN where the holder never had a copy of that message. ``partition`` has shape
+    (messages,) and is None, like ``checkpoints``, for anything but a consumer group.
     """
 
     name: str
     effects: tuple[str, ...]
-    message: NDArray[Any]
     accepted: NDArray[Any]
     taken: NDArray[Any]
     pushed: NDArray[Any] | None
@@ -57,9 +107,31 @@ class Copies:
     retaken: NDArray[Any]
     removed: NDArray[Any]
     delay: float
+    extra: NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     is_transit: bool = False
     partition: NDArray[Any] | None = None
-    commits: NDArray[Any] | None = None
+    checkpoints: Commits | None = None
+
+    @property
+    def firsts(self) -> int:
+        """How many rows are the first copies of their messages."""
+        return len(self.accepted) - len(self.extra)
+
+    @property
+    def message(self) -> NDArray[Any]:
+        """The message of each copy, shape (copies,)."""
+        return np.concatenate((np.arange(self.firsts), self.extra))
+
+    @property
+    def commits(self) -> NDArray[Any] | None:
+        """The checkpoints as rows of time, partition and offset, shape (commits, 3)."""
+        return None if self.checkpoints is None else self.checkpoints.rows()
+
+    def of_message(self, column: NDArray[Any]) -> NDArray[Any]:
+        """The values of a column of shape (messages,) for each copy, shape (copies,)."""
+        if not len(self.extra):
+            return column[: self.firsts]
+        return np.concatenate((column[: self.firsts], column[self.extra]))
 
 
 @dataclass(frozen=True)
@@ -152,63 +224,71 @@ class Record:
         """The names of the effects."""
         return tuple(pair.effect for pair in self.pairs)
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of all columns, those that are stored once counted once; bytes."""
+        return sum(each.nbytes for each in distinct(_arrays(self)))
+
     def check(self) -> None:
         """Assert what must hold in every run (``vocabulary.md``); only a bug can break it."""
-        offered = len(self.published)
-        assert int(np.isin(self.message_outcome, [int(code) for code in MessageOutcome]).sum()) == offered
+        assert len(self.message_outcome) == len(self.published)
+        assert self.message_outcome.max(initial=0) <= max(MessageOutcome)
         for pair in self.pairs:
-            assert int(np.isin(pair.outcome, [int(code) for code in Outcome]).sum()) == offered
-            applied = pair.outcome == Outcome.APPLIED
-            assert bool(np.all(applied == (pair.applications > 0)))
-            assert bool(np.all(applied == np.isfinite(pair.first_applied)))
-            assert bool(np.all(pair.first_applied[applied] >= self.published[applied]))
+            self._check_pairs(pair)
         for item in self.copies:
-            held = np.isfinite(item.accepted)
-            assert bool(np.all(item.accepted[held] >= self.published[item.message[held]]))
-            assert bool(np.all(np.isnan(item.ended) == ((item.fate == NO_FATE) | ~held)))
-            assert bool(np.all(item.deliveries[~held] == 0))
-            stale = np.isfinite(item.ended) & (item.ended < item.accepted)
-            assert not bool(np.any(stale))
+            self._check_copies(item)
         if not self.is_censored:
-            assert not bool(np.any(self.message_outcome == MessageOutcome.PENDING))
+            assert not np.any(self.message_outcome == MessageOutcome.PENDING)
+
+    def _check_pairs(self, pair: Pairs) -> None:
+        assert len(pair.outcome) == len(self.published)
+        assert pair.outcome.max(initial=0) <= max(Outcome)
+        applied = pair.outcome == Outcome.APPLIED
+        assert np.array_equal(applied, pair.applications > 0)
+        assert np.array_equal(applied, np.isfinite(pair.first_applied))
+        assert np.array_equal(applied, pair.first_applied >= self.published)
+
+    def _check_copies(self, item: Copies) -> None:
+        held = np.isfinite(item.accepted)
+        if item.accepted is not self.published:
+            born = item.of_message(self.published)
+            assert np.array_equal(held, item.accepted >= born)
+        assert np.array_equal(np.isnan(item.ended), (item.fate == NO_FATE) | ~held)
+        assert not np.any((item.deliveries != 0) & ~held)
+        assert not np.any(item.ended < item.accepted)
 
     def fingerprint(self) -> str:
         """A hash of the whole record: equal runs have equal fingerprints, on every machine and path."""
-        digest = hashlib.sha256()
-        _feed(digest, self)
-        return digest.hexdigest()[:32]
+        from sim.engine.fingerprint import Fingerprint  # noqa: PLC0415 - it reads records
+
+        found = Fingerprint()
+        found.add(self)
+        return found.digest(self)
+
+
+_MESSAGE_OUTCOMES = np.full(1 << len(Outcome), MessageOutcome.FAILED, dtype=np.uint8)
+"""By the set of the outcomes of a message's pairs, each a bit."""
+_SETS = np.arange(len(_MESSAGE_OUTCOMES))
+_MESSAGE_OUTCOMES[_SETS == 1 << Outcome.REJECTED] = MessageOutcome.REJECTED
+_MESSAGE_OUTCOMES[(_SETS & 1 << Outcome.APPLIED) > 0] = MessageOutcome.PARTIAL
+_MESSAGE_OUTCOMES[_SETS == 1 << Outcome.APPLIED] = MessageOutcome.COMPLETE
+_MESSAGE_OUTCOMES[(_SETS & 1 << Outcome.PENDING) > 0] = MessageOutcome.PENDING
 
 
 def _message_outcomes(pairs: tuple[Pairs, ...]) -> NDArray[Any]:
-    outcomes = np.stack([pair.outcome for pair in pairs])
-    applied = outcomes == Outcome.APPLIED
-    return np.select(
-        [
-            (outcomes == Outcome.PENDING).any(axis=0),
-            applied.all(axis=0),
-            applied.any(axis=0),
-            (outcomes == Outcome.REJECTED).all(axis=0),
-        ],
-        [
-            np.uint8(MessageOutcome.PENDING),
-            np.uint8(MessageOutcome.COMPLETE),
-            np.uint8(MessageOutcome.PARTIAL),
-            np.uint8(MessageOutcome.REJECTED),
-        ],
-        default=np.uint8(MessageOutcome.FAILED),
-    )
+    found = np.zeros(len(pairs[0].outcome), dtype=np.uint8)
+    for pair in pairs:
+        found |= np.left_shift(np.uint8(1), pair.outcome.astype(np.uint8, copy=False))
+    return _MESSAGE_OUTCOMES.take(found)
 
 
-def _feed(digest: Any, value: Any) -> None:
-    if isinstance(value, np.ndarray):
-        column = cast("NDArray[Any]", value)
-        digest.update(np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<")).tobytes())
-    elif is_dataclass(value):
-        for part in fields(value):
-            digest.update(part.name.encode())
-            _feed(digest, getattr(value, part.name))
-    elif isinstance(value, tuple):
-        for part in value:  # pyright: ignore[reportUnknownVariableType]
-            _feed(digest, part)
-    else:
-        digest.update(repr(value).encode())
+def _arrays(part: Any) -> Iterator[NDArray[Any]]:
+    """Every array in a record."""
+    if isinstance(part, np.ndarray):
+        yield part
+    elif isinstance(part, tuple):
+        for each in part:  # pyright: ignore[reportUnknownVariableType]
+            yield from _arrays(each)
+    elif isinstance(part, (Record, Pairs, Copies, Commits, FaultWindow)):
+        for each in fields(part):
+            yield from _arrays(getattr(part, each.name))

@@ -1,7 +1,8 @@
 """The files of a study: written aside and renamed into place, readable without the model.
 
 A folder holds ``summary.csv``, ``comparison.csv``, ``messages.parquet``, ``lag.parquet`` and
-``manifest.json`` (``vocabulary.md``), and ``status.parquet`` where callers ask for the status of their jobs.
+``manifest.json`` (``vocabulary.md``), and ``status.parquet`` where callers ask for the status of their jobs;
+a study that keeps no messages has no ``messages.parquet``.
 Equal studies give equal bytes, but for the wall time in the manifest.
 """
 
@@ -31,7 +32,7 @@ from sim.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sim.engine.record import Record
@@ -50,7 +51,7 @@ class StudyData:
         description: of the scenario, one sentence.
         summary: ``SUMMARY_COLUMNS``.
         comparison: ``COMPARISON_COLUMNS``, to the baseline of the manifest.
-        messages: ``MESSAGE_COLUMNS``.
+        messages: ``MESSAGE_COLUMNS``; empty where none are kept.
         lag: ``LAG_COLUMNS``.
         samples: architecture, replication, metric, scope, value; None where the study was read from files.
         manifest: everything else, as in ``manifest.json``.
@@ -68,8 +69,15 @@ class StudyData:
     status: pd.DataFrame | None = None
 
 
-def messages_frame(record: Record) -> pd.DataFrame:
+def messages_frame(
+    record: Record, *, first: int = 0, architectures: Sequence[str] | None = None
+) -> pd.DataFrame:
     """One row per message and effect, effects in the scenario's order within each message.
+
+    Args:
+        record: a run or a slice of it.
+        first: number of its first message.
+        architectures: the names that the column can have; its own where they are left out.
 
     Returns:
         ``MESSAGE_COLUMNS``; times in seconds, NaN where something never happened.
@@ -82,11 +90,13 @@ def messages_frame(record: Record) -> pd.DataFrame:
     def weave(name: str) -> np.ndarray:
         return np.stack([getattr(pair, name) for pair in record.pairs], axis=1).ravel()
 
+    names = [record.architecture] if architectures is None else list(architectures)
+    place = names.index(record.architecture)
     columns: dict[str, Any] = {
-        "architecture": _labels(np.zeros(count * effects, dtype=np.int8), [record.architecture]),
+        "architecture": _labels(np.full(count * effects, place, dtype=np.int8), names),
         "replication": np.full(count * effects, record.replication, dtype=np.int64),
-        "message": spread(np.arange(count)),
-        "key": spread(record.key),
+        "message": spread(np.arange(first, first + count)),
+        "key": spread(record.key).astype(np.int64),
         "effect": _labels(np.tile(np.arange(effects, dtype=np.int8), count), record.effects),
         "published": spread(record.published),
         "reply": _labels(spread(record.reply).astype(np.int8), [code.label for code in Reply]),
@@ -98,6 +108,31 @@ def messages_frame(record: Record) -> pd.DataFrame:
         "outcome": _labels(weave("outcome").astype(np.int8), [code.label for code in Outcome]),
     }
     return pd.DataFrame(columns, columns=list(MESSAGE_COLUMNS))
+
+
+WHY_NO_MESSAGES = "messages were not kept (--no-messages): run the study without it to have them"
+
+
+def no_messages() -> pd.DataFrame:
+    """The messages of a study that keeps none; ``attrs`` says why there are none."""
+    frame = pd.DataFrame(columns=list(MESSAGE_COLUMNS))
+    frame.attrs["why"] = WHY_NO_MESSAGES
+    return frame
+
+
+def keeps_messages(manifest: Mapping[str, Any]) -> bool:
+    """Whether a study with this manifest has messages."""
+    return manifest.get("messages_kept") != "none"
+
+
+def need_messages(manifest: Mapping[str, Any]) -> None:
+    """Refuse what needs messages to a study that has none.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    if not keeps_messages(manifest):
+        raise ValueError(WHY_NO_MESSAGES)
 
 
 def stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -166,7 +201,7 @@ def read(folder: Path) -> StudyData:
         description=manifest["description"],
         summary=_read_csv(folder / "summary.csv", SUMMARY_COLUMNS),
         comparison=_read_csv(folder / "comparison.csv", COMPARISON_COLUMNS),
-        messages=_read_parquet(folder / "messages.parquet"),
+        messages=_read_parquet(folder / "messages.parquet") if keeps_messages(manifest) else no_messages(),
         lag=_read_parquet(folder / "lag.parquet"),
         samples=None,
         manifest=manifest,
@@ -177,7 +212,8 @@ def read(folder: Path) -> StudyData:
 def _write_files(data: StudyData, folder: Path) -> None:
     _write_csv(data.summary, SUMMARY_COLUMNS, folder / "summary.csv")
     _write_csv(data.comparison, COMPARISON_COLUMNS, folder / "comparison.csv")
-    _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
+    if keeps_messages(data.manifest):
+        _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
     _write_parquet(data.lag, LAG_COLUMNS, folder / "lag.parquet")
     if data.status is not None:
         _write_parquet(data.status, STATUS_COLUMNS, folder / "status.parquet")
@@ -222,15 +258,20 @@ def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _write_parquet(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+def parquet_table(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
+    """A frame as an Arrow table, as it stands in files: text in categories, with the schema's version."""
     import pyarrow as pa  # noqa: PLC0415 - heavy, and not needed to tabulate
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     frame = frame.reindex(columns=list(columns))
     text = {name: _category(frame, name) for name in columns if name in _TEXT}
     table = pa.Table.from_pandas(frame.assign(**text), preserve_index=False)
-    table = table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
-    pq.write_table(table, path, compression="zstd")
+    return table.replace_schema_metadata({_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def _write_parquet(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy, and not needed to tabulate
+
+    pq.write_table(parquet_table(frame, columns), path, compression="zstd")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

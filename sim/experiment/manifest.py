@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.folds.histogram import ERROR
 from sim.analysis.inference import CONFIDENCE, comparison_confidence
 from sim.scenario.chance import random_parts
 from sim.scenario.model import Scenario
@@ -74,6 +75,17 @@ def manifest(
         "checklist": _checklist(scenario, warmup, stop, runs, versions),
         "versions": versions,
     }
+
+
+def messages_kept(which: str) -> dict[str, Any]:
+    """Of which replications the messages are kept, and where percentiles come from.
+
+    Args:
+        which: ``first``, ``all`` or ``none``.
+    """
+    error = ERROR if which == "none" else 0.0
+    source = "a histogram over the bits of the values" if error else "every message"
+    return {"messages_kept": which, "percentiles": {"from": source, "relative_error": error}}
 
 
 def _mean_offered(runs: Sequence[Run]) -> float:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.accelerator import run as accelerator
 from sim.components.consumer import Pool
 from sim.components.site import Site
+from sim.engine.columns import distinct, narrow
 from sim.engine.ledger import CopyLog
-from sim.engine.record import Record
+from sim.engine.record import Copies, Pairs, Record
 from sim.engine.streams import Streams
 from sim.scenario.model import Scenario
 from sim.scenario.parts import build, trace_columns
@@ -92,19 +94,15 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
     pairs, copies = ledger.close(pair for underway in site.underway for pair in underway())
     is_pending = any(bool(np.any(pair.outcome == Outcome.PENDING)) for pair in pairs)
     is_censored = is_pending or site.has_busy_workers()
-    reply_time = np.array(ledger.reply_time)
-    last = [reply_time, *(pair.first_applied for pair in pairs)]
-    last += [column for item in copies for column in (item.ended, item.returned, item.retaken)]
-    last += [item.commits[:, 0] for item in copies if item.commits is not None]
-    happened = [float(np.nanmax(column)) for column in last if np.any(np.isfinite(column))]
-    end = site.limit if is_censored else max([scenario.horizon, *happened])
+    reply_time = ledger.shared.of(ledger.reply_time)
+    end = site.limit if is_censored else _last_event(scenario.horizon, reply_time, pairs, copies)
     holders = {item.name: item.effects for item in copies}
     return Record(
         architecture=name,
         replication=replication,
-        published=ledger.published,
-        key=site.messages.key,
-        reply=np.frombuffer(ledger.reply, dtype=np.uint8).copy(),
+        published=ledger.shared.of(ledger.published),
+        key=ledger.shared.of(narrow(site.messages.key)),
+        reply=ledger.shared.of(ledger.reply),
         reply_time=reply_time,
         pairs=pairs,
         copies=copies,
@@ -116,3 +114,14 @@ def _record(scenario: Scenario, name: str, replication: int, site: Site) -> Reco
         is_censored=is_censored,
         poll_status=scenario.workload.client.poll_status,
     )
+
+
+def _last_event(
+    horizon: float, reply_time: NDArray[Any], pairs: tuple[Pairs, ...], copies: tuple[Copies, ...]
+) -> float:
+    """When the last thing happened, at least the horizon."""
+    columns = [reply_time, *(pair.first_applied for pair in pairs)]
+    columns += [column for item in copies for column in (item.ended, item.returned, item.retaken)]
+    columns += [item.checkpoints.time for item in copies if item.checkpoints is not None]
+    last = [float(np.fmax.reduce(column, initial=horizon)) for column in distinct(columns)]
+    return max(last, default=horizon)

@@ -10,8 +10,10 @@ change with the others beside it.
 
 from __future__ import annotations
 
+import gc
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +22,25 @@ import pandas as pd
 
 from sim.analysis import precision
 from sim.analysis.inference import compare, summarize
-from sim.analysis.lag import grid_step, lag_series
+from sim.analysis.lag import grid_step, holders, lag_series
 from sim.analysis.measure import measure
 from sim.analysis.status import status_series
-from sim.engine.record import FaultWindow, PoolUse
-from sim.experiment.archive import StudyData, messages_frame, stack
+from sim.analysis.streaming import fold
+from sim.engine.record import FaultWindow, PoolUse, Record
+from sim.engine.slices import Slice
+from sim.experiment.archive import StudyData, messages_frame, no_messages, stack
 from sim.experiment.effort import estimated_seconds, planned_runs
 from sim.experiment.judging import judged, values_of, watched
-from sim.experiment.manifest import manifest
+from sim.experiment.manifest import manifest, messages_kept
 from sim.experiment.parallel import Apply, applier
 from sim.experiment.replication import Ways, simulate
 from sim.experiment.steady import refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
 from sim.vocabulary import STATUS_METRICS, Engine
+
+_WORTH_COLLECTING = 50_000
+"""Messages of a run above which its remains take more memory than it takes time to collect them."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +80,18 @@ def run_one(
     scenario: Scenario,
     architecture: str,
     replication: int,
-    keeps_messages: bool,
     engine: Engine = Engine.AUTO,
+    keeps_messages: bool = False,
 ) -> Run:
     """Simulate once and keep what the study needs."""
-    record, ways = simulate(scenario, architecture, replication, engine)
+    record, ways = _simulate(scenario, architecture, replication, engine)
     step = grid_step(scenario.horizon)
+    known = holders(record)
     return Run(
         architecture=architecture,
         replication=replication,
-        metrics=measure(record),
-        lag=lag_series(record, step),
+        metrics=measure(record, known),
+        lag=lag_series(record, step, known),
         messages=messages_frame(record) if keeps_messages else None,
         status=None if record.poll_status is None else status_series(record, step),
         components=tuple(copies.name for copies in record.copies),
@@ -95,6 +103,48 @@ def run_one(
     )
 
 
+def _simulate(scenario: Scenario, architecture: str, replication: int, engine: Engine) -> tuple[Record, Ways]:
+    """Simulate once and let go of the model, whose parts know each other and would wait for the collector."""
+    record, ways = simulate(scenario, architecture, replication, engine)
+    if len(record.published) > _WORTH_COLLECTING:
+        gc.collect()
+    return record, ways
+
+
+def slices(
+    scenario: Scenario, architecture: str, replication: int, engine: Engine = Engine.AUTO
+) -> tuple[Iterator[Slice], Ways]:
+    """Simulate once and tell it in slices, for a study that keeps no messages.
+
+    The model in processes finishes a run before it tells it: there is one slice, the whole record.
+    """
+    record, ways = _simulate(scenario, architecture, replication, engine)
+    return iter([Slice(record, 0, math.inf)]), ways
+
+
+def run_in_slices(
+    scenario: Scenario, architecture: str, replication: int, engine: Engine = Engine.AUTO
+) -> Run:
+    """Simulate once and keep what the study needs, without the messages; percentiles are approximate."""
+    told, ways = slices(scenario, architecture, replication, engine)
+    found = fold(told, grid_step(scenario.horizon))
+    last = found.last
+    return Run(
+        architecture=architecture,
+        replication=replication,
+        metrics=found.metrics,
+        lag=found.lag,
+        messages=None,
+        status=found.status,
+        components=tuple(copies.name for copies in last.copies),
+        pools=last.pools,
+        faults=last.faults,
+        is_censored=last.is_censored,
+        fingerprint=found.fingerprint,
+        ways=ways,
+    )
+
+
 def run_study(
     scenario: Scenario,
     *,
@@ -102,6 +152,7 @@ def run_study(
     apply: Apply | None = None,
     engine: Engine = Engine.AUTO,
     keeps_all_messages: bool = False,
+    keeps_no_messages: bool = False,
     on_done: Callable[[Run], None] | None = None,
 ) -> StudyData:
     """Run every architecture in as many replications as are asked for, or as the precision needs.
@@ -112,6 +163,7 @@ def run_study(
         apply: makes the runs, e.g. :func:`sim.experiment.cluster.on_cluster`'s; instead of processes.
         engine: how runs are made; the results are the same.
         keeps_all_messages: keep the messages of all replications, not only of the first.
+        keeps_no_messages: keep none, and measure the runs without them (:mod:`sim.analysis.streaming`).
         on_done: told of each run as it ends, in any order.
     """
     started = time.perf_counter()
@@ -123,12 +175,12 @@ def run_study(
     runs: list[Run] = []
 
     def add(numbers: Iterable[int]) -> None:
-        tasks = [
-            (scenario, name, number, keeps_all_messages or number == 0, engine)
-            for number in numbers
-            for name in names
-        ]
-        for run in apply(run_one, tasks):
+        tasks = [(scenario, name, number, engine) for number in numbers for name in names]
+        if keeps_no_messages:
+            found = apply(run_in_slices, tasks)
+        else:
+            found = apply(run_one, [(*task, keeps_all_messages or task[2] == 0) for task in tasks])
+        for run in found:
             runs.append(run)
             if on_done is not None:
                 on_done(run)
@@ -136,9 +188,12 @@ def run_study(
 
     stop = _replicate(scenario, runs, add)
     samples = _samples(scenario, runs)
+    frames = [run.messages for run in runs if run.messages is not None]
     statuses = [run.status for run in runs if run.status is not None]
     effects = list(scenario.effects)
     told = manifest(scenario, runs, warmup, stop)
+    kept = "none" if keeps_no_messages else "all" if keeps_all_messages else "first"
+    told |= messages_kept(kept)
     told["verdicts"] = judged(scenario, samples, told)
     summary = summarize(samples, effects)
     told["theory"] = beside(forecast(scenario), summary)
@@ -148,7 +203,7 @@ def run_study(
         description=scenario.description,
         summary=summary,
         comparison=compare(samples, scenario.baseline, effects),
-        messages=stack(run.messages for run in runs if run.messages is not None),
+        messages=no_messages() if keeps_no_messages else stack(frames),
         lag=stack(run.lag for run in runs),
         samples=samples,
         manifest=told,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.experiment.estimate import usable_memory
 from sim.experiment.parallel import Apply, is_told_where
 from sim.report.promises import exit_code, keeps_every_promise, verdict_lines
 from sim.report.run import run
@@ -96,10 +97,11 @@ def run_all(
         return
     from joblib import Parallel, delayed  # noqa: PLC0415 - heavy, and only needed here
 
-    parallel: Any = Parallel(n_jobs=jobs or min(os.cpu_count() or 1, len(files)), return_as="generator")
-    yield from parallel(
-        delayed(_run_one)(path, scenario, folder, {"jobs": 1, **how}) for path, scenario in work
-    )
+    processes = jobs or min(os.cpu_count() or 1, len(files))
+    share = ((how.get("memory") if how else None) or usable_memory()) / processes
+    how = {"jobs": 1, **how, "memory": share}
+    parallel: Any = Parallel(n_jobs=processes, return_as="generator")
+    yield from parallel(delayed(_run_one)(path, scenario, folder, how) for path, scenario in work)
 
 
 def _loaded(files: Sequence[Path], options: dict[str, Any]) -> list[Scenario | ScenarioError]:

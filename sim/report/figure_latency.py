@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from sim.experiment.archive import need_messages
 from sim.report import axes as parts
 from sim.report import numbers, style
 from sim.report.rows import Values, shown_effects
@@ -36,7 +37,11 @@ def latency(data: StudyData, ax: Any = None) -> Any:
 
     Returns:
         The axes that were drawn on.
+
+    Raises:
+        ValueError: the study kept no messages.
     """
+    need_messages(data.manifest)
     values = Values(data)
     labels = shown_effects(values)
     effects = list(labels)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.analysis.throughput import rates
+from sim.experiment.archive import need_messages
 from sim.report import axes as parts
 from sim.report import numbers, style
 from sim.report.rows import Values, names
@@ -32,7 +33,11 @@ def throughput(data: StudyData, ax: Any = None) -> Any:
 
     Returns:
         The axes that were drawn on.
+
+    Raises:
+        ValueError: the study kept no messages.
     """
+    need_messages(data.manifest)
     listed = names(data)
     edges, curves = _curves(data, listed)
     styles = style.architectures(data.manifest["architectures"])

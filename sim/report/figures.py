@@ -14,6 +14,7 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sim.experiment.archive import keeps_messages
 from sim.report import style
 from sim.report.figure_lag import lag
 from sim.report.figure_latency import latency
@@ -29,10 +30,14 @@ __all__ = ["lag", "latency", "outcomes", "save_all", "show_in_notebook", "throug
 
 
 def save_all(data: StudyData, folder: Path) -> None:
-    """Write ``lag.png``, ``outcomes.png``, ``latency.png`` and ``throughput.png`` into a folder."""
+    """Write ``lag.png``, ``outcomes.png``, ``latency.png`` and ``throughput.png`` into a folder.
+
+    Without messages the last two are left out.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only where files are written
 
-    for draw in (lag, outcomes, latency, throughput):
+    of_messages = (latency, throughput) if keeps_messages(data.manifest) else ()
+    for draw in (lag, outcomes, *of_messages):
         axes: Any = draw(data)
         figure = axes.ravel()[0].get_figure()
         FigureCanvasAgg(figure)

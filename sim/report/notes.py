@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.inference import no_event_bound
 from sim.analysis.outcomes import LEAST_MESSAGES
+from sim.experiment.archive import keeps_messages
 from sim.report import numbers
 from sim.report.rows import Values, names
 
@@ -27,6 +28,7 @@ def notes(data: StudyData) -> list[str]:
         *_unfaulted(data),
         _few_replications(data),
         _few_messages(data),
+        _no_messages(data),
         _unequal_workers(data),
         _precision(data),
         _warmup(data),
@@ -35,6 +37,16 @@ def notes(data: StudyData) -> list[str]:
         _pairing(data),
     ]
     return [text for text in found if text]
+
+
+def _no_messages(data: StudyData) -> str:
+    if keeps_messages(data.manifest):
+        return ""
+    error = data.manifest["percentiles"]["relative_error"]
+    return (
+        f"Messages were not kept: percentiles are within {numbers.percent(error)} of themselves, "
+        "and there are no pictures of latency and throughput."
+    )
 
 
 def _unequal_workers(data: StudyData) -> str:

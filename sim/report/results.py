@@ -58,7 +58,10 @@ class Results:
 
     @property
     def messages(self) -> pd.DataFrame:
-        """One row per message and effect, of replication 0 unless more were kept."""
+        """One row per message and effect, of replication 0 unless more were kept.
+
+        Empty where none were: ``messages.attrs["why"]`` says so.
+        """
         return self.data.messages
 
     @property

@@ -8,7 +8,7 @@ import pandas as pd
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import lag_series
 from sim.analysis.measure import measure
-from sim.engine.record import Copies, FaultWindow, Pairs, PoolUse, Record
+from sim.engine.record import Commits, Copies, FaultWindow, Pairs, PoolUse, Record
 from sim.experiment.archive import StudyData, messages_frame, stack
 from sim.vocabulary import Outcome, Reply
 
@@ -31,14 +31,13 @@ def copies(  # noqa: PLR0913 - one argument per column
     partition=None,
     commits=None,
 ):
-    """Build the log of one holder; NaN stands for never."""
+    """Build the log of one holder; NaN stands for never. Messages are 0, 1, 2 … where they are not given."""
     accepted, taken, ended = (np.array(column, dtype=float) for column in (accepted, taken, ended))
     if fate is None:
         fate = np.where(np.isfinite(ended), int(Outcome.APPLIED), 255)
     return Copies(
         name=name,
         effects=effects,
-        message=np.arange(len(accepted)) if message is None else np.array(message),
         accepted=accepted,
         taken=taken,
         pushed=None,
@@ -49,8 +48,9 @@ def copies(  # noqa: PLR0913 - one argument per column
         retaken=np.sort(np.array(retaken, dtype=float)),
         removed=np.sort(np.array(removed, dtype=float)),
         delay=delay,
+        extra=np.array([] if message is None else message, dtype=int),
         partition=None if partition is None else np.array(partition),
-        commits=None if commits is None else np.array(commits, dtype=float).reshape(-1, 3),
+        checkpoints=None if commits is None else Commits.of([tuple(row) for row in commits]),
     )
 
 

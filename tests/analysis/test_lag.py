@@ -15,11 +15,13 @@ from sim.analysis.lag import (
     drain_times,
     grid_step,
     in_flight,
+    in_flight_at,
     lag_at,
     lag_series,
     offset_lags,
     visible,
 )
+from sim.analysis.levels import count_until
 from sim.engine.record import FaultWindow
 from sim.vocabulary import LAG_COLUMNS
 
@@ -88,8 +90,26 @@ def test_backlog_against_the_state_of_every_copy(history):
     waiting = [row.count("waiting") for row in states]
     assert visible(log).at(grid).tolist() == waiting
     assert in_flight(log).at(grid).tolist() == [row.count("held") for row in states]
+    assert in_flight_at(log, grid).tolist() == [row.count("held") for row in states]
     assert visible(log).maximum() == max(waiting)
     assert visible(log).mean(3, 17) == pytest.approx(np.mean(waiting[6:34]))
+
+
+@given(
+    st.lists(st.one_of(st.integers(0, 40), st.just(NAN)), max_size=60),
+    st.lists(st.integers(-3, 3), max_size=60),
+)
+def test_instants_are_counted_as_if_they_were_sorted(times, shuffle):
+    """However mixed instants are, those that have come by each point are counted."""
+    grid = np.arange(-1, 45, 3.0)
+    nearly = np.sort(np.array(times, dtype=float))
+    nearly[: len(shuffle)] += np.array(shuffle, dtype=float)[: len(nearly)]
+    for column in (np.array(times, dtype=float), nearly):
+        expected = [sum(time <= point for time in column.tolist()) for point in grid]
+        assert count_until([column, column[:5]], grid).tolist() == [
+            number + sum(time <= point for time in column[:5].tolist())
+            for number, point in zip(expected, grid, strict=True)
+        ]
 
 
 @settings(max_examples=300)

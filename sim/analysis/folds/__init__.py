@@ -1,0 +1,1 @@
+"""What :mod:`sim.analysis.streaming` keeps of the slices of a run, by subject."""

@@ -1,0 +1,155 @@
+"""What a study will take, before it is run: messages, time and memory.
+
+Rough on purpose: it shall say hours or seconds, gigabytes or megabytes. The constants are of the model in
+SimPy processes, which holds all messages of a run until the run is over.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sim.scenario.model import Scenario
+
+SECONDS_PER_PAIR = {
+    "synchronous": 6e-6,
+    "single_broker": 5.1e-6,
+    "dual_brokers": 5.1e-6,
+    "stream": 7.3e-6,
+    "pubsub": 5.9e-6,
+    "sns_sqs": 5.8e-6,
+}
+"""CPU seconds per message and effect: 200,000 messages at 6.4/s, 8 consumers, utilization 0.4 and 0.8, with
+metrics and series but without messages (``time.process_time`` around ``run_one``, one core, CPython
+3.11). Redeliveries, faults and second effects of a shared worker move it by a factor of two."""
+BYTES_PER_PAIR = {
+    "synchronous": 380,
+    "single_broker": 340,
+    "dual_brokers": 340,
+    "stream": 440,
+    "pubsub": 350,
+    "sns_sqs": 370,
+}
+"""Memory of a run per message and effect: growth of the peak resident size over studies without messages,
+the upper end of what 200,000 (160 to 250) and 300,000 messages (340 for a broker) took."""
+BYTES_PER_KEPT_PAIR = 400
+"""Memory per message and effect of a run whose messages are kept, while they are stacked and written: growth
+of the peak resident size of a study of one run from one that keeps none."""
+_BASE = 150e6
+"""Bytes of a process that has run nothing."""
+_WORTH_TELLING = 5.0
+"""Seconds."""
+_SHARE = 0.25
+"""Of the machine's memory, where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study is expected to take.
+
+    Attributes:
+        messages: of one run.
+        effects: how many each message has.
+        runs: how many there are, at least.
+        seconds: wall time.
+        memory: bytes, at the peak, over all processes.
+        processes: that run at the same time.
+        keep: ``first``, ``all`` or ``none``: of which replications the messages are kept.
+    """
+
+    messages: float
+    effects: int
+    runs: int
+    seconds: float
+    memory: float
+    processes: int
+    keep: str
+
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether somebody would wonder how long it takes."""
+        return self.seconds > _WORTH_TELLING
+
+    def __str__(self) -> str:
+        return (
+            f"about {self.messages:,.0f} messages × {_counted(self.effects, 'effect')} × "
+            f"{_counted(self.runs, 'run')}: {_duration(self.seconds)}, {_size(self.memory)} of memory"
+        )
+
+
+def estimate(scenario: Scenario, jobs: int | None = None, keep: str = "first") -> Estimate:
+    """Estimate a study.
+
+    Args:
+        scenario: the question; with a precision, at least its first replications are run.
+        jobs: processes; as many as the machine has, and as there are runs, where it is left out.
+        keep: of which replications the messages are kept.
+    """
+    messages = scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
+    pairs = messages * len(scenario.effects)
+    kinds = [design.kind for design in scenario.architectures.values()]
+    runs = len(kinds) * scenario.replications
+    processes = max(min(os.cpu_count() or 1 if jobs is None else jobs, runs), 1)
+    seconds = pairs * scenario.replications * sum(SECONDS_PER_PAIR[kind] for kind in kinds) / processes
+    largest = sorted((BYTES_PER_PAIR[kind] for kind in kinds), reverse=True)
+    at_once = sum(largest[number // scenario.replications] for number in range(processes))
+    kept = {"none": 0, "first": len(kinds), "all": runs}[keep]
+    memory = processes * _BASE + pairs * (at_once + kept * BYTES_PER_KEPT_PAIR)
+    return Estimate(messages, len(scenario.effects), runs, seconds, memory, processes, keep)
+
+
+def usable_memory() -> float:
+    """Bytes that a study may use where nothing else is said: a quarter of what the machine has.
+
+    Infinite where the machine does not tell.
+    """
+    try:
+        return _SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # no such name, no such system
+        return float("inf")
+
+
+def refuse_what_does_not_fit(scenario: Scenario, expected: Estimate, memory: float | None = None) -> None:
+    """Refuse a study that would need more memory than it may use.
+
+    Args:
+        scenario: the question.
+        expected: what it will take.
+        memory: bytes that it may use; :func:`usable_memory` where it is left out.
+
+    Raises:
+        MemoryError: it would need more; the text says how much, and what to change.
+    """
+    allowed = usable_memory() if memory is None else memory
+    if expected.memory <= allowed:
+        return
+    ways = ["shorten the horizon"]
+    if expected.processes > 1:
+        ways.append("run fewer at a time with --jobs 1")
+    if expected.keep == "all":
+        ways.append("leave out --keep all")
+    if expected.keep != "none":
+        ways.append("keep no messages with --no-messages")
+    ways.append(f"allow it with --memory {_size(1.1 * expected.memory).replace(' ', '')}")
+    raise MemoryError(
+        f"{scenario.name} would need about {_size(expected.memory)} of memory ({expected}), more than the "
+        f"{_size(allowed)} that it may use: {', '.join(ways[:-1])}, or {ways[-1]}"
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def _size(size: float) -> str:
+    for unit, bound in (("GB", 1e9), ("MB", 1e6)):
+        if size >= bound:
+            return f"{size / bound:.3g} {unit}"
+    return f"{size / 1e3:.0f} kB"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

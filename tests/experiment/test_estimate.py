@@ -1,0 +1,91 @@
+"""What a study takes is told before it is run, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+import sim
+from sim.experiment.estimate import (
+    BYTES_PER_PAIR,
+    SECONDS_PER_PAIR,
+    estimate,
+    refuse_what_does_not_fit,
+    usable_memory,
+)
+from sim.vocabulary import ARCHITECTURE_KINDS
+
+TEXT = """
+name: Large
+horizon: 1000s
+replications: 4
+workload: {arrivals: 100/s, backlog: 500}
+effects: {db: 1ms, index: 1ms}
+architectures:
+  single_broker: {consumers: 2}
+  stream: {consumers: 2}
+"""
+
+
+def test_every_architecture_has_its_rates():
+    """No kind is left out of the constants."""
+    assert set(SECONDS_PER_PAIR) == set(BYTES_PER_PAIR) == set(ARCHITECTURE_KINDS)
+
+
+def test_messages_runs_and_time():
+    """Time is that of all pairs of all runs, shared among processes."""
+    scenario = sim.loads(TEXT)
+    found = estimate(scenario, 1)
+    assert (found.messages, found.effects, found.runs, found.processes) == (100_500, 2, 8, 1)
+    per_pair = SECONDS_PER_PAIR["single_broker"] + SECONDS_PER_PAIR["stream"]
+    assert found.seconds == pytest.approx(201_000 * 4 * per_pair)
+    assert estimate(scenario, 2).seconds == pytest.approx(found.seconds / 2)
+    assert estimate(scenario, 50).processes == 8
+
+
+def test_memory_of_processes_and_of_kept_messages():
+    """Each process holds a run, and what is kept comes on top."""
+    scenario = sim.loads(TEXT)
+    none, first, everything = (estimate(scenario, 1, keep).memory for keep in ("none", "first", "all"))
+    assert everything - none == pytest.approx(4 * (first - none))
+    assert estimate(scenario, 2, "none").memory == pytest.approx(2 * none)
+
+
+def test_the_line_for_the_user():
+    """Messages, effects, runs, time and memory stand in one line."""
+    line = str(estimate(sim.loads(TEXT), 1))
+    assert line.startswith("about 100,500 messages × 2 effects × 8 runs: 10 s, ")
+    assert line.endswith("MB of memory")
+
+
+def test_what_does_not_fit_is_refused_with_what_to_change():
+    """The sentence names the need, the limit, and only ways that are left."""
+    scenario = sim.loads(TEXT)
+    refuse_what_does_not_fit(scenario, estimate(scenario, 1), 1e12)
+    with pytest.raises(
+        MemoryError, match=r"Large would need about .* more than the 1 MB that it may use"
+    ) as told:
+        refuse_what_does_not_fit(scenario, estimate(scenario, 4, "all"), 1e6)
+    for word in ("shorten the horizon", "--jobs 1", "--keep all", "--no-messages", "--memory "):
+        assert word in str(told.value)
+    with pytest.raises(MemoryError) as told:
+        refuse_what_does_not_fit(scenario, estimate(scenario, 1, "none"), 1e6)
+    for word in ("--jobs", "--keep", "--no-messages"):
+        assert word not in str(told.value)
+
+
+def test_the_limit_that_is_proposed_is_enough():
+    """Who copies the proposed --memory can run the study."""
+    from sim.engine.quantities import parse_size
+
+    scenario = sim.loads(TEXT)
+    expected = estimate(scenario, 1)
+    with pytest.raises(MemoryError) as told:
+        refuse_what_does_not_fit(scenario, expected, 1e6)
+    refuse_what_does_not_fit(scenario, expected, parse_size(str(told.value).rsplit("--memory ", 1)[1]))
+
+
+def test_a_quarter_of_the_machine():
+    """Where nothing is said, a study may use some of the memory and never all of it."""
+    assert usable_memory() > 0
+    with pytest.raises(MemoryError):
+        sim.run(sim.loads(TEXT), memory=1000.0)
