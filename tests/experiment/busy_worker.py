@@ -1,7 +1,8 @@
 """Wait until a Dask worker is in the middle of ``run_one``: ``busy_worker.py ADDRESS [PID,PID]``.
 
-The stacks of the workers tell that one is. With the process ids of workers it is killed there and then; the
-scheduler tells afterwards which tasks died with it and are to be made again, and their keys are printed.
+``watching`` is printed before the first look; the stacks of the workers tell that one is. With the process
+ids of workers it is killed there and then; the scheduler tells afterwards which tasks died with it and are to
+be made again, and their keys are printed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main() -> None:
     victims = {int(pid) for pid in sys.argv[2].split(",")} if sys.argv[2:] else set()
     with Client(address) as client:
         place: dict[str, int] = client.run(os.getpid)
+        print("watching", flush=True)  # noqa: T201
         while True:
             stacks = client.call_stack()
             busy = [where for where, stack in stacks.items() if "run_one" in str(stack)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +11,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 60.0
-"""Seconds that a slow machine may take to start a process."""
+PATIENCE = 180.0
+"""Seconds that a busy machine may take for a process to start, or for a short study to end."""
 
 CONNECT = "2s"
 """Dask's time to connect; so long it asks a dead worker for what it held, too (30 s unless told)."""
@@ -57,12 +56,20 @@ class Cluster:
         _wait(lambda: "Registered to" in self._log(name).read_text(), self._log(name))
         return worker
 
+    def start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """Start a process whose output is read, and which ends with the cluster at the latest."""
+        process = subprocess.Popen(words, stdout=subprocess.PIPE)
+        self._processes.append(process)
+        return process
+
     def stop(self) -> None:
         """Kill whatever still runs, and wait for it."""
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
             process.wait(PATIENCE)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
@@ -89,32 +96,34 @@ def cluster(folder: Path, workers: int, **environment: str) -> Generator[Cluster
         found.stop()
 
 
-def wait_until_busy(address: str) -> None:
-    """Wait until a worker is in the middle of a run."""
-    _observe(address)
+class Observer:
+    """Looks, from a process of its own, for a worker that is in the middle of a run, and may kill it.
 
+    No loop or thread stays behind in the process of the tests. It watches once it is made, so that a study
+    that starts afterwards cannot be over before.
 
-def kill_when_busy(address: str, workers: list[subprocess.Popen[bytes]]) -> list[str]:
-    """Wait until a worker is in the middle of a run, and kill it.
-
-    Returns:
-        The keys of the tasks that died with it.
+    Args:
+        cluster: to be watched.
+        kills: whether the first busy worker is killed.
     """
-    died = _observe(address, ",".join(str(worker.pid) for worker in workers)).split()
-    _wait(lambda: any(worker.poll() == -signal.SIGKILL for worker in workers), None)
-    return died
+
+    def __init__(self, cluster: Cluster, *, kills: bool) -> None:
+        script = Path(__file__).with_name("busy_worker.py")
+        words = [sys.executable, str(script), cluster.address]
+        words += [",".join(str(worker.pid) for worker in cluster.workers)] if kills else []
+        self._process = cluster.start(words)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"watching\n"
+
+    def saw(self) -> list[str]:
+        """Wait until a worker was busy; the keys of the tasks that died with it."""
+        found, _ = self._process.communicate(timeout=PATIENCE)
+        assert self._process.returncode == 0
+        return found.decode().split()
 
 
-def _observe(*words: str) -> str:
-    """From a process of its own, so that no loop or thread stays behind in that of the tests."""
-    command = [sys.executable, str(Path(__file__).with_name("busy_worker.py")), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def _wait(is_true: Callable[[], bool], log: Path | None) -> None:
+def _wait(is_true: Callable[[], bool], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while not is_true():
-        assert time.monotonic() < deadline, log.read_text() if log else "nothing happened"
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clusters import CONNECT, Cluster, cluster, kill_when_busy, wait_until_busy
+from clusters import CONNECT, PATIENCE, Cluster, Observer, cluster
 from typer.testing import CliRunner
 
 from sim.cli import app
@@ -66,7 +66,7 @@ def command(scenario: Path, out: Path, *words: str) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and what stood on the error stream."""
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors
 
 
@@ -79,11 +79,11 @@ def assert_same_files(one: Path, other: Path) -> None:
 def test_a_worker_killed_in_mid_run_changes_no_byte(scenario: Path, tmp_path: Path) -> None:
     """SIGKILL while it simulates: the study completes, and its files are those of one process and of two."""
     with cluster(tmp_path / "cluster", workers=2) as doomed:
+        observer = Observer(doomed, kills=True)
         study = command(scenario, tmp_path / "out", "--cluster", doomed.address)
-        died = kill_when_busy(doomed.address, doomed.workers)
-        assert any(key.startswith("run_one") for key in died)
+        assert any(key.startswith("run_one") for key in observer.saw())
         assert ended(study) == (0, "")
-        assert sorted(worker.poll() is None for worker in doomed.workers) == [False, True]
+        assert sorted(worker.poll() or 0 for worker in doomed.workers) == [-signal.SIGKILL, 0]
     for jobs in ("1", "2"):
         assert ended(command(scenario, tmp_path / jobs, "--jobs", jobs)) == (0, "")
         assert_same_files(tmp_path / "out", tmp_path / jobs)
@@ -92,8 +92,9 @@ def test_a_worker_killed_in_mid_run_changes_no_byte(scenario: Path, tmp_path: Pa
 def test_a_lost_scheduler_is_the_machines_failure(scenario: Path, tmp_path: Path) -> None:
     """One sentence and exit code 1, not a wait for ever."""
     with cluster(tmp_path / "cluster", workers=1) as doomed:
+        observer = Observer(doomed, kills=False)
         study = command(scenario, tmp_path / "out", "--cluster", doomed.address)
-        wait_until_busy(doomed.address)
+        observer.saw()
         doomed.scheduler.kill()
         code, errors = ended(study)
     assert code == 1
@@ -103,8 +104,9 @@ def test_a_lost_scheduler_is_the_machines_failure(scenario: Path, tmp_path: Path
 
 def test_an_interrupted_study_is_130(two_workers: Cluster, scenario: Path, tmp_path: Path) -> None:
     """Ctrl-C while the cluster works: the code of the shell, no files, and the cluster can be used again."""
+    observer = Observer(two_workers, kills=False)
     study = command(scenario, tmp_path / "out", "--cluster", two_workers.address, "--replications", "40")
-    wait_until_busy(two_workers.address)
+    observer.saw()
     study.send_signal(signal.SIGINT)
     assert ended(study) == (130, "interrupted\n")
     assert not (tmp_path / "out").exists()
@@ -116,8 +118,9 @@ def test_a_run_of_which_workers_die_is_given_up(scenario: Path, tmp_path: Path) 
     """With no death allowed, the first is the last: one sentence, exit code 1, not a wait for ever."""
     setting = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with cluster(tmp_path / "cluster", workers=2, **setting) as doomed:
+        observer = Observer(doomed, kills=True)
         study = command(scenario, tmp_path / "out", "--cluster", doomed.address)
-        kill_when_busy(doomed.address, doomed.workers)
+        observer.saw()
         code, errors = ended(study)
     assert code == 1
     assert errors.startswith(f"sim: of the cluster at {doomed.address} 1 worker died of the same run")
@@ -154,7 +157,7 @@ with sim.on_cluster({two_workers.address!r}) as apply:
 sim.run(scenario, jobs=1).save({str(tmp_path / "here")!r})
 """
     words = [sys.executable, "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     for place in ("joblib", "apply"):
         assert_same_files(tmp_path / place, tmp_path / "here")

@@ -9,8 +9,8 @@ import sim
 from sim.analysis.lag import lag_series
 from sim.analysis.measure import measure
 from sim.engine.record import Record
+from sim.experiment.effort import expected_messages
 from sim.experiment.replication import run_replication
-from sim.experiment.study import expected_messages
 
 BASE = """
 horizon: 1000s
