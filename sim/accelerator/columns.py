@@ -42,6 +42,10 @@ class Columns:
     def __init__(self, log: CopyLog, hands: Hands) -> None:
         self._hands = hands
         self._pool = hands.pool
+        self.attach(log)
+
+    def attach(self, log: CopyLog) -> None:
+        """Write into the columns of a log."""
         self.accepted = np.frombuffer(log.accepted)
         self.taken = np.frombuffer(log.taken)
         self.ended = np.frombuffer(log.ended)

@@ -19,6 +19,7 @@ from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Slow
 from sim.components.timelines import Windows
 from sim.components.worker import Worker
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 
 
@@ -48,7 +49,16 @@ class Hands:
         self.pool = pool
         self.effects = pool.effects
         self._limit = pool.site.limit
-        ledger = pool.site.ledger
+        self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
+        self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
+        self.tells = any(effect.on_applied for effect in self.effects)
+        self.order = 0.0
+        self._scheduled = 0.0
+        self._told: list[tuple[float, float, float, int]] = []
+        self._told_in_blocks: list[NDArray[Any]] = []
+        self._attach(pool.site.ledger)
+
+    def _attach(self, ledger: Ledger) -> None:
         self.first_applied = {
             effect: np.frombuffer(ledger.first_applied[effect.number]) for effect in self.effects
         }
@@ -57,13 +67,14 @@ class Hands:
             for effect in self.effects
         }
         self.late = {effect: ledger.late[effect.number] for effect in self.effects}
-        self._attempts: dict[Effect, dict[int, int]] = {effect: {} for effect in self.effects}
-        self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
-        self.tells = any(effect.on_applied for effect in self.effects)
-        self.order = 0.0
-        self._scheduled = 0.0
-        self._told: list[tuple[float, float, float, int]] = []
-        self._told_in_blocks: list[NDArray[Any]] = []
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        for effect in self.effects:
+            attempts, begun = self._attempts[effect], self._begun[effect]
+            self._attempts[effect] = {key - final: value for key, value in attempts.items() if key >= final}
+            self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
+        self._attach(ledger)
 
     def attempts_at(self, effect: Effect) -> dict[int, int]:
         """How many attempts at an effect each message has had, of those that were not plain."""

@@ -15,7 +15,6 @@ from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
 from sim.components.topic import QueueSubscription, Topic
-from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome, Reply
 
@@ -47,31 +46,45 @@ def is_plain_link(producer: Producer, link: Link) -> bool:
 
 def publish(producer: Producer) -> dict[Any, Arrivals]:
     """Publish all messages, answer the callers; what arrives at each holder."""
+    messages = producer.site.messages
+    return publish_some(producer, 0, messages.published, messages.waiting)
+
+
+def publish_some(
+    producer: Producer, first: int, published: NDArray[Any], waiting: int
+) -> dict[Any, Arrivals]:
+    """Publish consecutive messages, answer their callers; what arrives at each holder.
+
+    Args:
+        producer: who publishes.
+        first: the number of the first of them in the ledger.
+        published: when, s.
+        waiting: how many of them, from the first, already wait at 0 s.
+    """
     site = producer.site
-    numbers = np.arange(len(site.messages), dtype=np.int64)
-    now = answered = site.messages.published
+    numbers = np.arange(first, first + len(published), dtype=np.int64)
+    now = answered = published
     found: dict[Any, Arrivals] = {}
-    waiting = site.messages.waiting
     for link in producer.writes:
         arrived = now + link.hop
         arrived[:waiting] = 0.0
         found |= _reach(link.broker, numbers, arrived, site.limit)
         now = arrived + link.hop
-        if producer.options.reply == "first" and link is producer.writes[0]:
+        if link is producer.writes[0] or producer.options.reply == "all":
             answered = now
-    if producer.options.reply != "first":
-        answered = now
+    _happens_in_time(site.limit, now)
     answered = answered.copy()
     answered[:waiting] = 0.0
-    _happens_in_time(site.limit, now)
-    np.frombuffer(site.ledger.reply, dtype=np.uint8)[:] = Reply.OK
-    np.frombuffer(site.ledger.reply_time)[:] = answered
+    rows = slice(first, first + len(published))
+    np.frombuffer(site.ledger.reply, dtype=np.uint8)[rows] = Reply.OK
+    np.frombuffer(site.ledger.reply_time)[rows] = answered
     return found
 
 
-def request(messages: Messages) -> Arrivals:
-    """The requests of callers who wait for the work itself to be done."""
-    return np.arange(len(messages), dtype=np.int64), np.maximum(messages.published, 0.0)
+def longest_way(producer: Producer) -> float:
+    """No message takes longer from its publishing until everybody has it and its caller an answer, s."""
+    hops = 2 * sum(link.hop for link in producer.writes)
+    return hops + max((link.hop for link in producer.writes), default=0.0)
 
 
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:

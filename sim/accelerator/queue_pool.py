@@ -25,6 +25,7 @@ from sim.accelerator.publishing import Inexact
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.queue import Queue
 from sim.components.worker import Worker
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -94,6 +95,19 @@ class QueuePool:
         self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
+
+    def final(self, stored: int) -> int:
+        """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
+        return min(self._rare, default=stored)
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        self.log = self.queue.log = ledger.named(self.queue.log.name)
+        self.columns.attach(self.log)
+        self.hands.turn_page(ledger, final)
+        self._rare = {copy - final: rare for copy, rare in self._rare.items()}
+        self._again = deque((due, copy - final) for due, copy in self._again)
+        self._given_back = [(due, began, place, copy - final) for due, began, place, copy in self._given_back]
 
     def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
         delay = self.queue.options.delay

@@ -8,7 +8,7 @@ stretched by the inverse of the cumulative rate. Left out: closed loops, clients
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,9 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from sim.engine.distributions import Constant, RandomSize, TraceColumn, read_columns, read_numbers
 from sim.engine.quantities import Block, Count, Duration, DurationOrNone, Rate
 from sim.engine.streams import Streams
+
+_PART = 1 << 17
+"""Arrivals that are drawn at a time."""
 
 
 def _rate_or_series(value: Any) -> Any:
@@ -163,19 +166,26 @@ class Arrivals(Block):
 
     def times(self, streams: Streams, horizon: float) -> NDArray[Any]:
         """Intended publish times in [0, horizon), sorted floats of shape (messages,)."""
+        return np.concatenate((np.empty(0), *self.times_in_parts(streams, horizon)))
+
+    def times_in_parts(self, streams: Streams, horizon: float, size: int = _PART) -> Iterator[NDArray[Any]]:
+        """The same times, about ``size`` of them at a time."""
         if self.trace:
             times = self.trace.times
-            return times[: int(np.searchsorted(times, horizon, side="left"))]
+            times = times[: int(np.searchsorted(times, horizon, side="left"))]
+            yield from (times[start : start + size] for start in range(0, len(times), size))
+            return
         knots, rates = self._rate_function(streams, horizon)
         cumulative = np.concatenate(([0.0], np.cumsum(np.diff(knots) * (rates[:, 0] + rates[:, 1]) / 2)))
         total = float(cumulative[-1])
         if self.process == "constant":
-            marks = np.arange(math.floor(total + 0.5) + 1) + 0.5
+            parts = _even_marks(total, size)
         else:
-            marks = _unit_poisson(streams.generator("arrivals"), total)
-        marks = marks[marks < total]
-        times = _invert(marks, knots, rates, cumulative)
-        return times[times < horizon]
+            enough = int(total + 6 * math.sqrt(total) + 16)
+            parts = _unit_poisson(streams.generator("arrivals"), total, min(size, enough))
+        for marks in parts:
+            times = _invert(marks, knots, rates, cumulative)
+            yield times[times < horizon]
 
     def expected(self, horizon: float) -> float:
         """Expected number of messages in [0, horizon) (bursts by their long-run share)."""
@@ -283,6 +293,18 @@ class Workload(Block):
             raise ValueError("a trace fixes every message: a starting backlog cannot stand beside it")
         return self
 
+    def draw_in_parts(
+        self, streams: Streams, horizon: float, size: int
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Publish times and keys of the messages of a replication as :meth:`draw` has them, part by part."""
+        keys, waiting = streams.generator("keys"), np.zeros(self.backlog)
+        for start in range(0, self.backlog, size):
+            published = waiting[start : start + size]
+            yield published, self.keys.draw(keys, len(published))
+        for published in self.arrivals.times_in_parts(streams, horizon, size):
+            if len(published):
+                yield published, self.keys.draw(keys, len(published))
+
     def draw(self, streams: Streams, horizon: float, trace_columns: Sequence[str] = ()) -> Messages:
         """All messages of one replication; the starting backlog comes first, published at 0 s."""
         times = self.arrivals.times(streams, horizon)
@@ -356,12 +378,20 @@ def _seconds(cell: str) -> float:
         return (moment - epoch).total_seconds()
 
 
-def _unit_poisson(rng: np.random.Generator, total: float) -> NDArray[Any]:
-    """Points of a Poisson process of rate 1 in [0, total)."""
-    points = np.cumsum(rng.exponential(1.0, int(total + 6 * math.sqrt(total) + 16)))
-    while points[-1] < total:
-        points = np.concatenate((points, points[-1] + np.cumsum(rng.exponential(1.0, 1024))))
-    return points[points < total]
+def _even_marks(total: float, size: int) -> Iterator[NDArray[Any]]:
+    """0.5, 1.5, 2.5 … below a total."""
+    for start in range(0, math.floor(total + 0.5) + 1, size):
+        marks = np.arange(start, start + size) + 0.5
+        yield marks[marks < total]
+
+
+def _unit_poisson(rng: np.random.Generator, total: float, size: int) -> Iterator[NDArray[Any]]:
+    """Points of a Poisson process of rate 1 in [0, total), the same whatever the size of the parts."""
+    last = 0.0
+    while last < total:
+        points = np.cumsum(np.concatenate(([last], rng.exponential(1.0, size))))[1:]
+        last = float(points[-1])
+        yield points[points < total]
 
 
 def _invert(

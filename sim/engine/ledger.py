@@ -146,6 +146,11 @@ class Ledger:
         self.logs.append(log)
         return log
 
+    def named(self, name: str) -> CopyLog:
+        """The log of a holder."""
+        (log,) = (log for log in self.logs if log.name == name)
+        return log
+
     def answer(self, message: int, reply: Reply, now: float) -> None:
         """The caller is told; only the first answer counts."""
         if not self.reply[message]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,13 @@ Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
 
 
+@dataclass(slots=True)
+class Numbering:
+    """Where a run that is worked out part by part has come to: the number of its message 0 in the whole."""
+
+    first: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """The streams of one replication.
@@ -34,10 +41,12 @@ class Streams:
     Attributes:
         seed: of the study.
         replication: counted from 0.
+        numbering: of the messages that attached draws are asked for.
     """
 
     seed: int
     replication: int
+    numbering: Numbering = field(default_factory=Numbering, compare=False)
 
     def generator(self, purpose: str, *entity: str | int) -> np.random.Generator:
         """The generator for a purpose (``arrivals``, ``service``, …) and the things it is for."""
@@ -56,10 +65,20 @@ class AttachedDraws:
     fewer messages reach it: the length of a block halves with every attempt, down to single messages.
     """
 
-    __slots__ = ("_blocks", "_entity", "_first", "_first_block", "_purpose", "_sample", "_streams")
+    __slots__ = (
+        "_blocks",
+        "_entity",
+        "_first",
+        "_first_block",
+        "_numbering",
+        "_purpose",
+        "_sample",
+        "_streams",
+    )
 
     def __init__(self, streams: Streams, sample: Sampler, purpose: str, entity: Sequence[str | int]) -> None:
         self._streams = streams
+        self._numbering = streams.numbering
         self._sample = sample
         self._purpose = purpose
         self._entity = tuple(entity)
@@ -69,6 +88,7 @@ class AttachedDraws:
 
     def value(self, message: int, attempt: int = 0) -> float:
         """The value of a message at an attempt, both counted from 0."""
+        message += self._numbering.first
         if not attempt:
             block = message >> 13
             if block != self._first_block:
@@ -80,6 +100,7 @@ class AttachedDraws:
 
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
+        low, high = low + self._numbering.first, high + self._numbering.first
         first, last = low >> 13, (high - 1) >> 13
         blocks = [self._drawn(block, 0) for block in range(first, last + 1)]
         return np.concatenate(blocks or [np.empty(0)])[low - first * BLOCK :][: high - low]

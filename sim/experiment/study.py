@@ -11,15 +11,15 @@ change with the others beside it.
 from __future__ import annotations
 
 import gc
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sim.accelerator.publishing import Inexact
 from sim.analysis import precision
 from sim.analysis.inference import compare, summarize
 from sim.analysis.lag import grid_step, holders, lag_series
@@ -27,13 +27,12 @@ from sim.analysis.measure import measure
 from sim.analysis.status import status_series
 from sim.analysis.streaming import fold
 from sim.engine.record import FaultWindow, PoolUse, Record
-from sim.engine.slices import Slice
 from sim.experiment.archive import StudyData, messages_frame, no_messages, stack
 from sim.experiment.effort import estimated_seconds, planned_runs
 from sim.experiment.judging import judged, values_of, watched
 from sim.experiment.manifest import manifest, messages_kept
 from sim.experiment.parallel import Apply, applier
-from sim.experiment.replication import Ways, simulate
+from sim.experiment.replication import Ways, simulate, simulate_in_slices
 from sim.experiment.steady import refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
@@ -111,23 +110,17 @@ def _simulate(scenario: Scenario, architecture: str, replication: int, engine: E
     return record, ways
 
 
-def slices(
-    scenario: Scenario, architecture: str, replication: int, engine: Engine = Engine.AUTO
-) -> tuple[Iterator[Slice], Ways]:
-    """Simulate once and tell it in slices, for a study that keeps no messages.
-
-    The model in processes finishes a run before it tells it: there is one slice, the whole record.
-    """
-    record, ways = _simulate(scenario, architecture, replication, engine)
-    return iter([Slice(record, 0, math.inf)]), ways
-
-
 def run_in_slices(
     scenario: Scenario, architecture: str, replication: int, engine: Engine = Engine.AUTO
 ) -> Run:
     """Simulate once and keep what the study needs, without the messages; percentiles are approximate."""
-    told, ways = slices(scenario, architecture, replication, engine)
-    found = fold(told, grid_step(scenario.horizon))
+    step = grid_step(scenario.horizon)
+    try:
+        told, ways = simulate_in_slices(scenario, architecture, replication, engine)
+        found = fold(told, step)
+    except Inexact:
+        told, ways = simulate_in_slices(scenario, architecture, replication, Engine.PROCESSES)
+        found = fold(told, step)
     last = found.last
     return Run(
         architecture=architecture,

@@ -63,12 +63,12 @@ def build(scenario: Scenario, name: str, streams: Streams, messages: Messages) -
     return site
 
 
-def empty_site(scenario: Scenario, name: str) -> Site:
-    """An architecture, built where nothing is ever published."""
+def empty_site(scenario: Scenario, name: str, replication: int = 0) -> Site:
+    """An architecture, built where nothing is published yet."""
     nothing = np.empty(0)
     trace = dict.fromkeys(trace_columns(scenario), nothing)
     messages = Messages(nothing, np.empty(0, dtype=np.int64), nothing, trace=trace)
-    return build(scenario, name, Streams(scenario.seed, 0), messages)
+    return build(scenario, name, Streams(scenario.seed, replication), messages)
 
 
 def wiring(scenario: Scenario, name: str) -> Wiring:
