@@ -87,6 +87,11 @@ def longest_way(producer: Producer) -> float:
     return hops + max((link.hop for link in producer.writes), default=0.0)
 
 
+def request(messages: Messages) -> Arrivals:
+    """The requests of callers who wait for the work itself to be done."""
+    return np.arange(len(messages), dtype=np.int64), np.maximum(messages.published, 0.0)
+
+
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
     """Workers report complete tasks; what arrives at each holder before the run ends at ``limit``."""
     arrived = times + link.hop
