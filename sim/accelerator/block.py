@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,11 +83,10 @@ class Block:
                 durations, fails = durations[messages - self._low], fails[messages - self._low]
             fails = fails & ~taboo & (durations > 0) & (durations / slowest <= longest)
             work[fails] = -durations[fails]
-        self.work: list[float] = work.tolist()
         self.stages: list[tuple[float, ...]] | None = None
-        self._set_stages(pool, work)
-        self.starts: list[float] = []
-        self.chosen: list[int] = []
+        self.work: list[float] = self._set_stages(pool, work)
+        self.starts = array("d")
+        self.chosen = array("i")
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
@@ -113,17 +113,19 @@ class Block:
             return slice(self._low, self._low + self.size)
         return self.messages[good]
 
-    def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> None:
+    def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
+        """What the hot loop reads: work of one stage, or of several; the last of them."""
         durations = [*self.durations[:-1], last]
         if pool.is_anonymous:
             speed = pool.workers[0].speed
-            durations = [each / speed for each in durations]
+            if speed != 1:
+                durations = [each / speed for each in durations]
             if pool.hop:
                 durations.insert(0, np.full(self.size, pool.hop))
-        if len(durations) > 1 or pool.hop:
-            self.stages = list(zip(*(each.tolist() for each in durations), strict=True))
-        else:
-            self.work = durations[0].tolist()
+        if len(durations) == 1 and not pool.hop:
+            return durations[0].tolist()
+        self.stages = list(zip(*(each.tolist() for each in durations), strict=True))
+        return last.tolist()
 
 
 def _by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:

@@ -62,7 +62,7 @@ class Columns:
 
     def write(self, block: Block, crew: Crew) -> Written:
         """All that the hot loop has delivered of a block."""
-        starts = np.array(block.starts)
+        starts = np.frombuffer(block.starts) if block.size else np.empty(0)
         good: Any = slice(None)
         if np.isnan(starts).any():
             good = ~np.isnan(starts)
@@ -71,7 +71,7 @@ class Columns:
         self.deliveries[rows] = 1
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
-            speeds = np.array(crew.speeds)[np.array(block.chosen, dtype=np.int64)[good]]
+            speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
         pool, hands = self._pool, self._hands
         now = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):

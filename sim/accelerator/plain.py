@@ -71,6 +71,14 @@ def alike_one(
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
+        if seen <= due:
+            since = free[0]
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            end = start + duration
+            if start < end <= limit:  # what mostly happens, in the fewest steps
+                heapreplace(free, end)
+                push(start)
+                continue
         while True:
             if seen > due:
                 yield COMES_BACK
@@ -103,6 +111,15 @@ def alike_many(
     """The same for work of several stages: a hop, several effects; none of them fails."""
     due, limit = bounds.due, bounds.limit
     for seen, durations in zip(visible, stages, strict=True):
+        if seen <= due:
+            since = free[0]
+            start = end = seen if seen > since else since  # noqa: FURB136
+            for duration in durations:
+                end += duration
+            if end <= limit:
+                heapreplace(free, end)
+                push(start)
+                continue
         while True:
             if seen > due:
                 yield COMES_BACK
@@ -147,6 +164,16 @@ def each_one(  # noqa: PLR0917 - plain data
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
+        if seen <= due:
+            since, _, _, worker = free[0]
+            start = seen if seen > since else since  # noqa: FURB136
+            end = start + duration / speeds[worker]
+            if start < end <= limits[worker]:
+                heapreplace(free, (end, start, count, worker))
+                count += 1
+                push(start)
+                choose(worker)
+                continue
         while True:
             if seen > due:
                 bounds.count = count
