@@ -138,6 +138,24 @@ class Crew:
             else:
                 heapreplace(self._free, self._after_outage(self._free[0]))
 
+    def undisturbed(self, seen: float) -> tuple[float, float, float]:
+        """When the next worker could take a message, how fast it is, and until when nothing disturbs it."""
+        if self.is_alike:
+            since, speed, limit = self._free_since[0], self.speeds[0], self.bounds.limit
+        else:
+            since, _, _, number = self._free[0]
+            speed, limit = self.speeds[number], self.bounds.limits[number]
+        return (max(since, seen)), speed, limit
+
+    def take(self, start: float, end: float) -> None:
+        """That worker takes it, and is free again at a later time."""
+        count = self.bounds.count
+        self.bounds.count = count + 1
+        if self.is_alike:
+            heapreplace(self._free_since, end)
+        else:
+            heapreplace(self._free, (end, start, count, self._free[0][3]))
+
     def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> None:
         """The worker that is first in the heap takes a message, and is free again at a time.
 

@@ -67,6 +67,9 @@ class Hands:
             for effect in self.effects
         }
         self.late = {effect: ledger.late[effect.number] for effect in self.effects}
+        # the same memory, which takes single values in a third of the time
+        self._first = {effect: ledger.first_applied[effect.number] for effect in self.effects}
+        self._times = {effect: ledger.applications[effect.number] for effect in self.effects}
 
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
@@ -75,6 +78,10 @@ class Hands:
             self._attempts[effect] = {key - final: value for key, value in attempts.items() if key >= final}
             self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
         self._attach(ledger)
+
+    def attempts_of(self, message: int) -> int:
+        """How many attempts a message has had at the first effect of its pool."""
+        return self._attempts[self.effects[0]].get(message, 0)
 
     def attempts_at(self, effect: Effect) -> dict[int, int]:
         """How many attempts at an effect each message has had, of those that were not plain."""
@@ -196,6 +203,17 @@ class Hands:
         self._begun[effect][message] = now, self.order
         return number
 
+    def again(self, message: int, number: int, start: float, end: float, *, fails: bool) -> None:
+        """A further attempt, known in full, at the only effect of a pool to which nothing else can happen."""
+        (effect,) = self.effects
+        self.pool.count_busy(start, end)
+        if fails:
+            self._attempts[effect][message] = number + 1
+            self._begun[effect][message] = start, self.order
+            return
+        self._scheduled = start
+        self._apply(effect, message, end, is_late=True)
+
     def has_failed(self, message: int, start: float, end: float) -> None:
         """The first attempt at a message, the only effect of its pool, has failed at its end."""
         (effect,) = self.effects
@@ -204,22 +222,23 @@ class Hands:
         self.pool.count_busy(start, end)
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
-        if not self.applications[effect][message]:
+        if not self._times[effect][message]:
             return False
-        if self.first_applied[effect][message] == now:
+        if self._first[effect][message] == now:
             raise Inexact("an effect happens at the instant at which somebody asks whether it has")
-        return bool(self.first_applied[effect][message] < now)
+        return self._first[effect][message] < now
 
     def _apply(self, effect: Effect, message: int, now: float, is_late: bool) -> None:
-        first = self.first_applied[effect]
-        if self.pool.idempotent and self.applications[effect][message]:
-            raise Inexact("an effect that is applied once happens earlier by a later delivery")
-        if self.applications[effect][message] and now == first[message]:
-            raise Inexact("an effect happens twice at one instant")
-        if not self.applications[effect][message] or now < first[message]:
+        first, times = self._first[effect], self._times[effect]
+        if times[message]:
+            if self.pool.idempotent:
+                raise Inexact("an effect that is applied once happens earlier by a later delivery")
+            if now == first[message]:
+                raise Inexact("an effect happens twice at one instant")
+        if not times[message] or now < first[message]:
             first[message] = now
             self.late[effect][message] = is_late
-        self.applications[effect][message] += 1
+        times[message] += 1
         if self.tells:
             self._told.append((now, self._scheduled, self.order, message))
 

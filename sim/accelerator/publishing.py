@@ -15,6 +15,7 @@ from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
 from sim.components.topic import QueueSubscription, Topic
+from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome, Reply
 
