@@ -72,7 +72,7 @@ class GroupPool:
         assert producer is not None
         links = [link for _, link in producer.reports if link.broker is records]
         self._is_fed_by_pools = bool(links)
-        self.is_fed_at_once = any(link.is_instant for link in links)
+        self.is_fed_at_once = any(not link.hop for link in links)
         self.log = self.group.log
         self._partition_of = records.partition_of
         self._lanes = [Lane(number) for number in range(records.partitions)]
