@@ -1,14 +1,17 @@
-"""A consumer group on a log, worked out in blocks: the twin of :class:`~sim.components.log.Group` and its members.
+"""A consumer group on a log, worked out in blocks: the twin of :class:`~sim.components.log.Group`.
 
 Why it is exact. Members own their partitions and share nothing, so that each can be worked out alone
-(:mod:`sim.accelerator.member`). A member that asks at a time gets what was accepted before it; what arrives at
-the very instant wakes members that are idle, one record each, in the order of arrival. Blocks take time in
+(:mod:`sim.accelerator.member`). A member that asks at a time gets what was accepted before it; what arrives
+at the very instant wakes members that are idle, one record each, in the order of arrival. Blocks take time in
 turns of so many arrivals, so that the columns of draws are shared and what is committed is let go.
 
-Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the order within one instant decides:
-a record that arrives while an idle member has an outage of no length; work that takes no time on one of several
-reports that arrive at one instant, or when an idle member asks or the broker comes back; two members that end
-with work at the same instant, having begun it at the same instant or then, if other pools wait for it.
+Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the order within an instant decides:
+
+- a record arrives at the instant of an idle member's outage of no length;
+- a member works in no time on one of several reports that arrive at one instant; one arrives without a hop
+  when an idle member asks, or when the broker comes back;
+- other pools wait for two members that end with work at one instant, both having begun at the same time or one
+  of them then.
 """
 
 from __future__ import annotations
@@ -146,11 +149,9 @@ class GroupPool:
             again[first] = False
             self._is_double[messages[again]] = True
             self._copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
-        for message, time in (
-            zip(messages.tolist(), times.tolist(), strict=True) if len(first) < len(messages) else ()
-        ):
-            self.log.store(message, time)
-        if len(first) == len(messages):
+            for message, time in zip(messages.tolist(), times.tolist(), strict=True):
+                self.log.store(message, time)
+        else:
             np.frombuffer(self.log.accepted)[messages] = times
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:

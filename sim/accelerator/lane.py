@@ -1,8 +1,8 @@
-"""One partition of a log as the member of a group sees it that owns it: what is there, and how far it has come.
+"""One partition of a log as its member in a group sees it: what is there, and how far it has come.
 
-Positions count the records that are kept here; ``base`` of them have been let go before. The columns of the
-ledger tell nothing that positions do not: a record has ended before if it lies before ``passed``, and has been
-begun before if it lies before ``begun``, because records are worked on in order.
+Positions count the records that are kept here; ``base`` of them have been let go before. Records are worked on
+in order, so that one has ended before if it lies before ``passed``, and has been begun before if it lies before
+``begun`` (or was passed over, which is noted elsewhere).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 from sim.engine.quantities import UNLIMITED
-
 
 PAD = 33
 """So many times of infinity follow the last record, so that a search need not ask where the end is."""

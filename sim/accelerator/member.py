@@ -1,8 +1,8 @@
 """A member of a consumer group, worked out: the life of its worker and what its group keeps for it.
 
-Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can interfere
-the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as the twin of
-:class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
+Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can
+interfere the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as the
+twin of :class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ class Member:
             if is_lost:
                 self._crash()
                 return
-        for number, (lane, position, stop) in enumerate(records, start=1):
+        for number, (lane, start, stop) in enumerate(records, start=1):
+            position = start
             while position < stop:
                 position = self._go_well(lane, position, stop)
                 if position == stop:
