@@ -10,8 +10,8 @@ Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the or
 - a record arrives at the instant of an idle member's outage of no length;
 - a member works in no time on one of several reports that arrive at one instant; one arrives without a hop
   when an idle member asks, or when the broker comes back;
-- other pools wait for two members that end with work at one instant, both having begun at the same time or one
-  of them then.
+- other pools wait for two members that end with work at one instant, both having begun at the same time or
+  one of them then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One partition of a log as its member in a group sees it: what is there, and how far it has come.
 
-Positions count the records that are kept here; ``base`` of them have been let go before. Records are worked on
-in order, so that one has ended before if it lies before ``passed``, and has been begun before if it lies before
-``begun`` (or was passed over, which is noted elsewhere).
+Positions count the records that are kept here; ``base`` of them have been let go before. Records are worked
+on in order, so that one has ended before if it lies before ``passed``, and has been begun before if it lies
+before ``begun`` (or was passed over, which is noted elsewhere).
 """
 
 from __future__ import annotations

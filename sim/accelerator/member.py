@@ -1,8 +1,8 @@
 """A member of a consumer group, worked out: the life of its worker and what its group keeps for it.
 
 Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can
-interfere the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as the
-twin of :class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
+interfere the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as
+the twin of :class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
 """
 
 from __future__ import annotations
