@@ -48,11 +48,10 @@ def choose(site: Site) -> Plan:
     reasons = {pool: _reason(pool) for pool in site.pools}
     producer = site.producer
     reports = () if producer is None else producer.reports
-    downstream = {effect: (link, _pools_behind(link.broker, site)) for effect, link in reports}
     for pool in reversed(site.pools):
-        for effect in pool.effects:
-            if effect in downstream and not reasons[pool]:
-                link, behind = downstream[effect]
+        for effect, link in reports:
+            if effect in pool.effects and not reasons[pool]:
+                behind = _pools_behind(link.broker, site)
                 reasons[pool] = _reason_to_wait(link, behind, reasons, producer)
     chosen = [pool for pool in site.pools if not reasons[pool]]
     told = [(effect, link) for pool in chosen for effect, link in reports if effect in pool.effects]

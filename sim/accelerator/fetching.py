@@ -95,6 +95,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             state.timers.clear()
         taken_at, room, before = now, batch, positions[:]
         now += hop
+        lane = 0
         for lane in rounds[turn]:
             first = positions[lane]
             column = times[lane]

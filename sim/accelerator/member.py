@@ -48,11 +48,11 @@ class Member:
         self._interval = owner.interval
         self._poll = owner.poll
         self._retention = owner.retention
-        self._now = 0.0
+        self._now: float = 0.0
         self._seen_at = 0.0
         self._step: _Step = "asks"
         self._turn = 0
-        self._last_commit = 0.0
+        self._last_commit: float = 0.0
         self._timers: list[float] = []
         self._asks_at = UNLIMITED
         self._since = 0.0
