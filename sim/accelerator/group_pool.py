@@ -140,7 +140,8 @@ class GroupPool:
 
     def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Give every arrival its copy; a message that arrives again gets a further one."""
-        _, first = np.unique(messages, return_index=True)
+        is_sorted = bool(np.all(messages[1:] > messages[:-1]))
+        first = messages if is_sorted else np.unique(messages, return_index=True)[1]
         self._is_double = np.zeros(self.log.messages, dtype=bool)
         self._copies = messages
         if len(first) < len(messages):
@@ -163,21 +164,23 @@ class GroupPool:
                 work[_may_hit(condition, messages)] = np.inf
         work[self._is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
-        order = np.argsort(partitions.astype(np.int32), kind="stable")
+        few = len(self._lanes) <= np.iinfo(np.int16).max  # which are sorted by their digits
+        order = np.argsort(partitions.astype(np.int16) if few else partitions, kind="stable")
         sorted_partitions = partitions[order]
-        all_work = (work[order] / self._speeds[sorted_partitions]).tolist()
-        all_times, all_orders = times[order].tolist(), (order + low).tolist()
+        work = work[order] / self._speeds[sorted_partitions]
+        all_work, all_times = work.tolist(), times[order].tolist()
+        order += low
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
-            lane.extend(all_times[start:stop], all_orders[start:stop], all_work[start:stop])
+            lane.extend(all_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
 
     # --- what is written ----------------------------------------------------------------------------------
 
     def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
         starts = np.concatenate([np.array(lane.starts) for lane in lanes])
-        order = np.concatenate([np.array(lane.begun_since(), dtype=np.int64) for lane in lanes])
-        work = np.concatenate([np.array(lane.work_since()) for lane in lanes])
+        order = np.concatenate([lane.begun_since() for lane in lanes])
+        work = np.concatenate([lane.work_since() for lane in lanes])
         for lane in lanes:
             lane.starts.clear()
         good = ~np.isnan(starts)
