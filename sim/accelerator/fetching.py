@@ -79,7 +79,9 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     interval, batch, hop, retention = state.interval, state.batch, state.hop, state.retention
     lanes = range(len(times))
     can_expire = retention < inf
-    rounds = [[(first + step) % len(times) for step in lanes] for first in lanes]
+    columns = list(zip(lanes, times, work, starts, strict=True))
+    rounds = [columns[first:] + columns[:first] for first in lanes]
+    timers = state.timers
     turn, last = state.turn, state.last_commit
     due = last + interval
     timer = -inf
@@ -92,30 +94,35 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                     commit_times[lane].append(now)
                     offsets[lane].append(bases[lane] + positions[lane])
             last, due = now, now + interval
-            state.timers.clear()
+            if timers:
+                timers.clear()
         taken_at, room, before = now, batch, positions[:]
         now += hop
-        for lane in rounds[turn]:
+        lane = 0
+        for lane, column, costs, begun in rounds[turn]:
             first = positions[lane]
-            column = times[lane]
             if column[first] >= seen:
                 continue
             if can_expire and column[first] + retention <= taken_at:
                 now = inf
                 break
-            position = bisect_left(column, seen, first + 1, first + PAD)
-            if position == first + PAD:
-                position = bisect_left(column, seen, position)
-            if position - first > room:
-                position = first + room
-            begun = starts[lane]
-            if position - first < _FEW:
-                for cost in work[lane][first:position]:
-                    begun.append(now)
-                    now += cost
+            position = first + 1
+            if room == 1 or column[position] >= seen:
+                begun.append(now)
+                now += costs[first]
             else:
-                begun += accumulate(work[lane][first:position], initial=now)
-                now = begun.pop()
+                position = bisect_left(column, seen, position, first + PAD)
+                if position == first + PAD:
+                    position = bisect_left(column, seen, position)
+                if position - first > room:
+                    position = first + room
+                if position - first < _FEW:
+                    for cost in costs[first:position]:
+                        begun.append(now)
+                        now += cost
+                else:
+                    begun.extend(accumulate(costs[first:position], initial=now))
+                    now = begun.pop()
             positions[lane] = position
             room -= position - first
             if not room:
@@ -134,8 +141,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
         # nothing there: wait for the next record
         now, following, at = taken_at, inf, 0
         is_behind = is_tied = False
-        for lane in lanes:
-            head = times[lane][positions[lane]]
+        for lane, column, _, _ in columns:
+            head = column[positions[lane]]
             if head < following:
                 following, at, is_tied = head, lane, False
             elif head == following:
@@ -149,8 +156,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if wakes >= quiet:
                 break
             if is_behind:
-                state.timers.append(turn_at(state.poll, now, max(due, now)))
-            commits = min([time for time in state.timers if time >= now], default=inf)
+                timers.append(turn_at(state.poll, now, max(due, now)))
+            commits = min([time for time in timers if time >= now], default=inf)
         else:
             wakes, commits = following, due
             if is_behind:
@@ -162,7 +169,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                     commit_times[lane].append(commits)
                     offsets[lane].append(bases[lane] + positions[lane])
             last, due = commits, commits + interval
-            state.timers.clear()
+            if timers:
+                timers.clear()
         if state.poll:
             asked, now, seen = now, wakes, nextafter(wakes, inf)
             continue
@@ -174,7 +182,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                         commit_times[lane].append(following)
                         offsets[lane].append(bases[lane] + positions[lane])
             last, due = following, following + interval
-            state.timers.clear()
+            if timers:
+                timers.clear()
         start = following + hop
         end = start + work[at][positions[at]]
         if end >= quiet or end <= following:
@@ -184,6 +193,6 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
         turn = (at + 1) % len(times)
         asked = seen = now = end
     if timer == due:
-        state.timers.append(timer)
+        timers.append(timer)
     state.turn, state.last_commit = turn, last
     return asked

@@ -1,14 +1,17 @@
-"""A consumer group on a log, worked out in blocks: the twin of :class:`~sim.components.log.Group` and its members.
+"""A consumer group on a log, worked out in blocks: the twin of :class:`~sim.components.log.Group`.
 
 Why it is exact. Members own their partitions and share nothing, so that each can be worked out alone
-(:mod:`sim.accelerator.member`). A member that asks at a time gets what was accepted before it; what arrives at
-the very instant wakes members that are idle, one record each, in the order of arrival. Blocks take time in
+(:mod:`sim.accelerator.member`). A member that asks at a time gets what was accepted before it; what arrives
+at the very instant wakes members that are idle, one record each, in the order of arrival. Blocks take time in
 turns of so many arrivals, so that the columns of draws are shared and what is committed is let go.
 
-Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the order within one instant decides:
-a record that arrives while an idle member has an outage of no length; work that takes no time on one of several
-reports that arrive at one instant, or when an idle member asks or the broker comes back; two members that end
-with work at the same instant, having begun it at the same instant or then, if other pools wait for it.
+Left to processes (:class:`~sim.accelerator.publishing.Inexact`), because the order within an instant decides:
+
+- a record arrives at the instant of an idle member's outage of no length;
+- a member works in no time on one of several reports that arrive at one instant; one arrives without a hop
+  when an idle member asks, or when the broker comes back;
+- other pools wait for two members that end with work at one instant, both having begun at the same time or
+  one of them then.
 """
 
 from __future__ import annotations
@@ -72,7 +75,7 @@ class GroupPool:
         assert producer is not None
         links = [link for _, link in producer.reports if link.broker is records]
         self._is_fed_by_pools = bool(links)
-        self.is_fed_at_once = any(link.is_instant for link in links)
+        self.is_fed_at_once = any(not link.hop for link in links)
         self.log = self.group.log
         self._partition_of = records.partition_of
         self._lanes = [Lane(number) for number in range(records.partitions)]
@@ -137,7 +140,8 @@ class GroupPool:
 
     def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Give every arrival its copy; a message that arrives again gets a further one."""
-        _, first = np.unique(messages, return_index=True)
+        is_sorted = bool(np.all(messages[1:] > messages[:-1]))
+        first = messages if is_sorted else np.unique(messages, return_index=True)[1]
         self._is_double = np.zeros(self.log.messages, dtype=bool)
         self._copies = messages
         if len(first) < len(messages):
@@ -146,11 +150,9 @@ class GroupPool:
             again[first] = False
             self._is_double[messages[again]] = True
             self._copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
-        for message, time in (
-            zip(messages.tolist(), times.tolist(), strict=True) if len(first) < len(messages) else ()
-        ):
-            self.log.store(message, time)
-        if len(first) == len(messages):
+            for message, time in zip(messages.tolist(), times.tolist(), strict=True):
+                self.log.store(message, time)
+        else:
             np.frombuffer(self.log.accepted)[messages] = times
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
@@ -162,21 +164,23 @@ class GroupPool:
                 work[_may_hit(condition, messages)] = np.inf
         work[self._is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
-        order = np.argsort(partitions.astype(np.int32), kind="stable")
+        few = len(self._lanes) <= np.iinfo(np.int16).max  # which are sorted by their digits
+        order = np.argsort(partitions.astype(np.int16) if few else partitions, kind="stable")
         sorted_partitions = partitions[order]
-        all_work = (work[order] / self._speeds[sorted_partitions]).tolist()
-        all_times, all_orders = times[order].tolist(), (order + low).tolist()
+        work = work[order] / self._speeds[sorted_partitions]
+        all_work, all_times = work.tolist(), times[order].tolist()
+        order += low
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
-            lane.extend(all_times[start:stop], all_orders[start:stop], all_work[start:stop])
+            lane.extend(all_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
 
     # --- what is written ----------------------------------------------------------------------------------
 
     def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
         starts = np.concatenate([np.array(lane.starts) for lane in lanes])
-        order = np.concatenate([np.array(lane.begun_since(), dtype=np.int64) for lane in lanes])
-        work = np.concatenate([np.array(lane.work_since()) for lane in lanes])
+        order = np.concatenate([lane.begun_since() for lane in lanes])
+        work = np.concatenate([lane.work_since() for lane in lanes])
         for lane in lanes:
             lane.starts.clear()
         good = ~np.isnan(starts)

@@ -1,13 +1,17 @@
-"""One partition of a log as the member of a group sees it that owns it: what is there, and how far it has come.
+"""One partition of a log as its member in a group sees it: what is there, and how far it has come.
 
-Positions count the records that are kept here; ``base`` of them have been let go before. The columns of the
-ledger tell nothing that positions do not: a record has ended before if it lies before ``passed``, and has been
-begun before if it lies before ``begun``, because records are worked on in order.
+Positions count the records that are kept here; ``base`` of them have been let go before. Records are worked
+on in order, so that one has ended before if it lies before ``passed``, and has been begun before if it lies
+before ``begun`` (or was passed over, which is noted elsewhere).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.engine.quantities import UNLIMITED
 
@@ -37,6 +41,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_work",
         "arrived",
         "base",
         "begun",
@@ -57,8 +62,9 @@ class Lane:
     def __init__(self, number: int) -> None:
         self.number = number
         self.times: list[float] = [UNLIMITED] * PAD
-        self.order: list[int] = []
+        self.order: NDArray[Any] = np.empty(0, dtype=np.int64)
         self.work: list[float] = []
+        self._work: NDArray[Any] = np.empty(0)
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
         self.rewound = 0.0
         self.starts: list[float] = []
@@ -66,27 +72,30 @@ class Lane:
         self.offsets: list[int] = []
         self.base = 0
 
-    def extend(self, times: list[float], order: list[int], work: list[float]) -> None:
-        """More records are known."""
+    def extend(
+        self, times: list[float], order: NDArray[Any], work: list[float], same_work: NDArray[Any]
+    ) -> None:
+        """More records are known; their work comes as a list and as an array."""
         del self.times[-PAD:]
         self.times += times
         self.times += [UNLIMITED] * PAD
-        self.order += order
+        self.order = np.concatenate((self.order, order))
         self.work += work
+        self._work = np.concatenate((self._work, same_work))
 
-    def begun_since(self) -> list[int]:
+    def begun_since(self) -> NDArray[Any]:
         """The order of the records to which ``starts`` belongs."""
         return self.order[self.begun - len(self.starts) : self.begun]
 
-    def work_since(self) -> list[float]:
+    def work_since(self) -> NDArray[Any]:
         """The work on them."""
-        return self.work[self.begun - len(self.starts) : self.begun]
+        return self._work[self.begun - len(self.starts) : self.begun]
 
     def let_go(self) -> None:
         """Forget what is committed; what has begun is written."""
         gone = self.committed
-        for column in (self.times, self.order, self.work):
-            del column[:gone]
+        del self.times[:gone], self.work[:gone]
+        self.order, self._work = self.order[gone:], self._work[gone:]
         self.base += gone
         self.arrived = max(self.arrived - gone, 0)
         self.fetched -= gone

@@ -1,8 +1,8 @@
 """A member of a consumer group, worked out: the life of its worker and what its group keeps for it.
 
-Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can interfere
-the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as the twin of
-:class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
+Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can
+interfere the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as
+the twin of :class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Member:
         self._interval = owner.interval
         self._poll = owner.poll
         self._retention = owner.retention
-        self._now = 0.0
+        self._now: float = 0.0
         self._seen_at = 0.0
         self._step: _Step = "asks"
         self._turn = 0
-        self._last_commit = 0.0
+        self._last_commit: float = 0.0
         self._timers: list[float] = []
         self._asks_at = UNLIMITED
         self._since = 0.0
@@ -183,12 +183,12 @@ class Member:
         """Go on behind the newest record; the twin of ``Group._pass_over``."""
         for position in range(max(lane.fetched, lane.passed), lane.arrived):
             self._remove(lane, position, Outcome.DROPPED, now)
-        self._owner.unbegun.update(lane.order[lane.begun : lane.arrived])
+        self._owner.unbegun.update(lane.order[lane.begun : lane.arrived].tolist())
         lane.step_over(max(lane.arrived, lane.fetched))
 
     def _remove(self, lane: Lane, position: int, fate: Outcome, now: float) -> None:
         owner = self._owner
-        owner.end(owner.copy(lane.order[position]), fate, now)
+        owner.end(owner.copy(lane.order.item(position)), fate, now)
         owner.log.removed.append(now)
 
     # --- a member works -----------------------------------------------------------------------------------
@@ -208,7 +208,8 @@ class Member:
             if is_lost:
                 self._crash()
                 return
-        for number, (lane, position, stop) in enumerate(records, start=1):
+        for number, (lane, start, stop) in enumerate(records, start=1):
+            position = start
             while position < stop:
                 position = self._go_well(lane, position, stop)
                 if position == stop:
@@ -257,7 +258,7 @@ class Member:
         attempt, attempts, speed = owner.effect.attempt, owner.attempts, self._worker.speed
         note, now = owner.repeats.append, self._now
         while position < stop:
-            order = lane.order[position]
+            order = lane.order.item(position)
             if order in owner.unbegun or order in owner.unapplied:
                 break
             message = owner.message(order)
@@ -277,7 +278,7 @@ class Member:
     def _careful(self, lane: Lane, position: int) -> bool:
         """Work on one record, whatever happens; whether the member goes on with the next one."""
         owner, now = self._owner, self._now
-        order = lane.order[position]
+        order = lane.order.item(position)
         message, copy = owner.message(order), owner.copy(order)
         is_late, has_ended = position < lane.begun, position < lane.passed
         if not is_late:
@@ -368,8 +369,10 @@ class Member:
         """When the next record arrives, and where."""
         found, first = None, -1
         for lane in self.lanes:
-            if lane.arrived < len(lane.order) and (found is None or lane.order[lane.arrived] < first):
-                found, first = lane, lane.order[lane.arrived]
+            if lane.arrived < len(lane.order):
+                order = lane.order.item(lane.arrived)
+                if found is None or order < first:
+                    found, first = lane, order
         return (UNLIMITED, None) if found is None else (found.times[found.arrived], found)
 
     def _outage_from(self, now: float) -> Outage | None:

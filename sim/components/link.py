@@ -56,6 +56,8 @@ class Link:
         site.unfinished.append(lambda: self._unheard > 0)
         self.is_plain = not self._network and not self._refusals
         self.is_instant = not hop and not self._network
+        self._unheard = 0
+        site.unfinished.append(lambda: self._unheard > 0)
 
     def comes_from(self, node: str, *, reports: bool = False) -> None:
         """Say whose way it is: that of a publisher, or of workers who report what they have done."""
@@ -89,6 +91,7 @@ class Link:
             yield site.at(answer)
             return is_accepted
         if not is_request_lost:
+            self._unheard += 1
             site.process(self._arrive_unheard(message, attempt, arrival))
         if deadline == UNLIMITED:
             if not is_request_lost:  # let it arrive before the caller is given up
@@ -110,5 +113,6 @@ class Link:
     def _arrive_unheard(self, message: int, attempt: int, arrival: float) -> Process:
         self._unheard += 1
         yield self._site.at(arrival)
+        self._unheard -= 1
         self.arrive(message, attempt, arrival)
         self._unheard -= 1
