@@ -30,13 +30,16 @@ class Block:
         messages: their numbers.
         times: when each was accepted, s.
         visible: when each can be taken, s.
+        first: how many messages came before.
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
+        may_fail: whether the hot loop takes those that surely fail at the end of their work.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
+        first: how many messages came before this block.
         durations: per effect, at normal speed, shape (size,).
-        work: of each message, or infinity where the hot loop must not take it.
+        work: of each message; negative where it fails, infinity where the hot loop must not take it.
         stages: per message the durations of several stages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
@@ -50,9 +53,11 @@ class Block:
         visible: NDArray[Any],
         *,
         longest: float = UNLIMITED,
+        first: int = 0,
         careful: NDArray[Any] | None = None,
+        may_fail: bool = False,
     ) -> None:
-        self.messages, self.size = messages, len(messages)
+        self.messages, self.size, self.first = messages, len(messages), first
         self._low = int(messages.min())
         high = int(messages.max()) + 1
         self._is_range = high - self._low == self.size and bool(np.all(np.diff(messages) == 1))
@@ -61,22 +66,28 @@ class Block:
         self.durations = [effect.first_attempts(self._low, high) for effect in pool.effects]
         if not self._is_range:
             self.durations = [each[messages - self._low] for each in self.durations]
-        total = np.sum(self.durations, axis=0) / min(worker.speed for worker in pool.workers) + pool.hop
-        bad = np.isinf(total) | (total > longest * (1 - 1e-12))
-        if careful is not None:
-            bad |= careful
+        slowest = min(worker.speed for worker in pool.workers)
+        longest *= 1 - 1e-12  # sums are rounded
+        total = np.sum(self.durations, axis=0) / slowest + pool.hop
+        taboo = np.zeros(self.size, dtype=bool) if careful is None else careful
         chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
         chances += [condition for _, condition in pool.crashes]
         for condition in chances:
-            bad |= _by_chance(condition, self._low, high, messages)
+            taboo = taboo | _by_chance(condition, self._low, high, messages)
         work = self.durations[-1].copy()
-        work[bad] = np.inf
+        work[taboo | np.isinf(total) | (total > longest)] = np.inf
+        if may_fail:
+            durations, fails = pool.effects[0].first_failures(self._low, high)
+            if not self._is_range:
+                durations, fails = durations[messages - self._low], fails[messages - self._low]
+            fails = fails & ~taboo & (durations > 0) & (durations / slowest <= longest)
+            work[fails] = -durations[fails]
         self.work: list[float] = work.tolist()
         self.stages: list[tuple[float, ...]] | None = None
         self._set_stages(pool, work)
         self.starts: list[float] = []
         self.chosen: list[int] = []
-        self._careful: list[int] = [*np.flatnonzero(bad).tolist(), self.size]
+        self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
     def next_careful(self) -> int:

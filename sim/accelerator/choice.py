@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accelerator.publishing import Inexact, is_plain
+from sim.accelerator.publishing import Inexact, is_plain, is_plain_link
 from sim.components.consumer import Pool
 from sim.components.effect import Effect
 from sim.components.link import Link
@@ -48,12 +48,10 @@ def choose(site: Site) -> Plan:
     reasons = {pool: _reason(pool) for pool in site.pools}
     producer = site.producer
     reports = () if producer is None else producer.reports
-    downstream = {effect: (link, _pools_behind(link.broker, site)) for effect, link in reports}
     for pool in reversed(site.pools):
-        for effect in pool.effects:
-            if effect in downstream and not reasons[pool]:
-                link, behind = downstream[effect]
-                reasons[pool] = _reason_to_wait(link, behind, reasons, producer)
+        for effect, link in reports:
+            if effect in pool.effects and not reasons[pool]:
+                reasons[pool] = _reason_to_wait(link, _pools_behind(link.broker, site), reasons, producer)
     chosen = [pool for pool in site.pools if not reasons[pool]]
     told = [(effect, link) for pool in chosen for effect, link in reports if effect in pool.effects]
     fed_by_blocks = [pool for _, link in told for pool in _pools_behind(link.broker, site)]
@@ -91,8 +89,7 @@ def _reason_to_wait(
 ) -> str:
     """Why a pool that reports to others cannot be worked out, although it could by itself."""
     assert producer is not None
-    is_safe = link.is_plain and (producer.api.is_quiet or not link.hop)
-    if producer.options.outbox or not is_safe:
+    if producer.options.outbox or not is_plain_link(producer, link):
         return "its reports go by an outbox, or can be hit by faults"
     others = [pool.name for pool in behind if reasons[pool]]
     return f"{' and '.join(others)} behind it: processes" if others else ""

@@ -50,12 +50,14 @@ class Columns:
 
     def take_in(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Messages are accepted, each for the first time."""
-        if len(np.unique(messages)) < len(messages) or np.any(np.isfinite(self.accepted[messages])):
+        is_rising = bool(np.all(np.diff(messages) > 0))
+        is_new = is_rising or len(np.unique(messages)) == len(messages)
+        if not is_new or np.any(np.isfinite(self.accepted[messages])):
             raise Inexact("a message is stored twice")
         self.accepted[messages] = times
 
-    def write(self, block: Block, crew: Crew, first: int) -> Written:
-        """All that the hot loop has delivered of a block; ``first`` is its first message's place in line."""
+    def write(self, block: Block, crew: Crew) -> Written:
+        """All that the hot loop has delivered of a block."""
         starts = np.array(block.starts)
         good: Any = slice(None)
         if np.isnan(starts).any():
@@ -75,7 +77,7 @@ class Columns:
             hands.applications[effect][rows] = 1
             self._count_busy(begun, now)
             if hands.tells:
-                orders = np.arange(first, first + block.size, dtype=float)
+                orders = np.arange(block.first, block.first + block.size, dtype=float)
                 hands.tell(now, begun, orders[good], block.messages[good])
         self.ended[rows] = now
         self.fate[rows] = Outcome.APPLIED

@@ -8,19 +8,17 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from typing import Any
 
 from sim.accelerator import plain
 from sim.accelerator.block import Block
+from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
 from sim.components.timelines import Windows
 from sim.components.worker import Worker
-from sim.engine.environment import MOST_WORKERS
-
-_AWAY = 1 << 60
-"""Workers that come back follow those that get free at the same instant."""
+from sim.engine.quantities import UNLIMITED
 
 
 class Crew:
@@ -33,7 +31,7 @@ class Crew:
     Attributes:
         is_alike: whether it does not matter which of them does what.
         speeds: of each worker.
-        count: of what they have done so far; orders those who get free at the same instant.
+        bounds: how far the hot loop may go; its count orders those who get free at the same instant.
         has_unfinished_work: whether somebody is still at work when the run ends.
     """
 
@@ -45,28 +43,71 @@ class Crew:
         self._limit = pool.site.limit
         self._pauses = pauses
         self._free_since = [0.0] * len(self.speeds)
-        self._free: list[plain.Free] = [(0.0, number, number) for number in range(len(self.speeds))]
-        self.count = len(self.speeds)
+        self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
+        self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
+        self._is_disturbed = True
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
         return self._free_since[0] if self.is_alike else self._free[0][0]
 
-    def run(self, block: Block, start: int, stop: int, limit: float) -> None:
-        """The hot loop: deliver messages of a block, until one would not end by the limit."""
-        visible, push = block.visible[start:stop], block.starts.append
-        work: Any = (block.work if block.stages is None else block.stages)[start:stop]
+    def deliveries(self, block: Block, fail: Callable[[float, float, int], float]) -> Iterator[bool]:
+        """The hot loop over a block, within :attr:`bounds`; see :mod:`sim.accelerator.plain`."""
+        push, choose, bounds = block.starts.append, block.chosen.append, self.bounds
         if self.is_alike:
-            loop: Any = plain.alike_one if block.stages is None else plain.alike_many
-            loop(self._free_since, visible, work, limit, push)
-            return
-        limits = [min(limit, worker.undisturbed_until) for worker in self.workers]
-        speeds, count, choose = self.speeds, self.count, block.chosen.append
+            if block.stages is None:
+                return plain.alike_one(self._free_since, block.visible, block.work, bounds, push, fail)
+            return plain.alike_many(self._free_since, block.visible, block.stages, bounds, push)
         if block.stages is None:
-            plain.each_one(self._free, visible, work, speeds, limits, count, push, choose)
+            return plain.each_one(
+                self._free, block.visible, block.work, self.speeds, bounds, push, choose, fail
+            )
+        hop = self.pool.hop
+        return plain.each_many(
+            self._free, block.visible, block.stages, self.speeds, hop, bounds, push, choose
+        )
+
+    def can_do(self, block: Block, limit: float) -> bool:
+        """Whether the next message of a block ends by a limit and before its worker is disturbed."""
+        position = block.position
+        end = max(block.visible[position], self.free_since())
+        number = 0 if self.is_alike else self._free[0][3]
+        speed = 1.0 if self.is_alike else self.speeds[number]
+        if self.pool.hop and not self.is_alike:
+            end += self.pool.hop
+        for duration in (block.work[position],) if block.stages is None else block.stages[position]:
+            end += abs(duration) / speed
+        return end <= min(limit, self.workers[number].undisturbed_until)
+
+    def set_limit(self, limit: float) -> None:
+        """No delivery of the hot loop may end later."""
+        if limit != self.bounds.limit or self._is_disturbed:
+            self.bounds.limit = limit
+            self.bounds.limits[:] = [min(limit, worker.undisturbed_until) for worker in self.workers]
+            self._is_disturbed = False
+
+    def disturb(self) -> None:
+        """Somebody is away, or soon will be, at other times than before."""
+        self._is_disturbed = True
+
+    def run(self, block: Block, start: int, stop: int, limit: float) -> None:
+        """The same for a part of a block, until one of its messages would not end by a limit."""
+        bounds, push, choose = self.bounds, block.starts.append, block.chosen.append
+        visible, work = block.visible[start:stop], block.work[start:stop]
+        bounds.due = UNLIMITED
+        self.set_limit(limit)
+        if block.stages is not None:
+            stages = block.stages[start:stop]
+            if self.is_alike:
+                loop = plain.alike_many(self._free_since, visible, stages, bounds, push)
+            else:
+                hop = self.pool.hop
+                loop = plain.each_many(self._free, visible, stages, self.speeds, hop, bounds, push, choose)
+        elif self.is_alike:
+            loop = plain.alike_one(self._free_since, visible, work, bounds, push, _never)
         else:
-            plain.each_many(self._free, visible, work, speeds, limits, self.pool.hop, count, push, choose)
-        self.count += block.position - start
+            loop = plain.each_one(self._free, visible, work, self.speeds, bounds, push, choose, _never)
+        next(loop, None)
 
     def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
         """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
@@ -75,17 +116,16 @@ class Crew:
         if self.is_alike:
             plain.alike_bounded(self._free_since, visible, work, limit, leaves, push)
             return
-        limits = [min(limit, worker.undisturbed_until) for worker in self.workers]
-        plain.each_bounded(
-            self._free, visible, work, self.speeds, limits, leaves, self.count, push, block.chosen.append
-        )
-        self.count += block.position - start
+        self.set_limit(limit)
+        limits, count, choose = self.bounds.limits, self.bounds.count, block.chosen.append
+        plain.each_bounded(self._free, visible, work, self.speeds, limits, leaves, count, push, choose)
+        self.bounds.count += block.position - start
 
     def next(self, seen: float) -> tuple[float, Worker]:
         """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
         workers = self.workers
         while True:
-            since, _, number = (self._free_since[0], 0, 0) if self.is_alike else self._free[0]
+            since, _, _, number = (self._free_since[0], 0.0, 0, 0) if self.is_alike else self._free[0]
             start, worker = max(seen, since), workers[number]
             if start >= self._limit:
                 return start, worker
@@ -98,15 +138,40 @@ class Crew:
             else:
                 heapreplace(self._free, self._after_outage(self._free[0]))
 
-    def occupy(self, worker: Worker, end: float) -> None:
-        """The worker that is first in the heap is free again at a time."""
+    def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> plain.Turn:
+        """The worker that is first in the heap takes a message, and is free again at a time.
+
+        Args:
+            worker: who.
+            seen: since when the message was visible.
+            start: when it is taken.
+            end: when the worker is free again; if at once, it goes on with what is visible already.
+            scheduled: when that end was scheduled.
+
+        Returns:
+            The turn of that end among all that happens at its instant.
+        """
         if end >= self._limit:
             self.has_unfinished_work = True
+        count = self.bounds.count
+        self.bounds.count = count + 1
         if self.is_alike:
             heapreplace(self._free_since, end)
-        else:
-            heapreplace(self._free, (end, self.count, worker.index))
-        self.count += 1
+            is_last = start == seen
+            return (scheduled, count) if end > start else (UNLIMITED, count if is_last else plain.UNKNOWN)
+        entry = self._free[0]
+        if end > start:
+            entry = (end, scheduled, count, worker.index)
+        elif entry[1] == -UNLIMITED:
+            raise Inexact("work that takes no time, at the instant at which a broker is back")
+        elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
+            entry = (end, UNLIMITED, count, worker.index)
+        heapreplace(self._free, entry)
+        return entry[1:3]
+
+    def turn_of_arrival(self) -> plain.Turn:
+        """The turn of what happens at once when a message arrives."""
+        return UNLIMITED, self.bounds.count
 
     def is_only_one_at(self, start: float) -> bool:
         """Of workers that are all alike: whether only the next one gets free at a time."""
@@ -114,27 +179,36 @@ class Crew:
 
     def _after_outage(self, entry: plain.Free) -> plain.Free:
         """A worker that is free goes away when an outage begins, and waits anew when it is back."""
-        since, _, number = entry
+        since, _, _, number = entry
         worker = self.workers[number]
+        self._is_disturbed = True
         is_idle = since < worker.undisturbed_until
         begin = worker.undisturbed_until if is_idle else since
         outage = worker.outage_at(begin)
         if outage is not None:
-            return (outage.end, _AWAY + number, number)
-        return (begin, _AWAY + number, number) if is_idle else entry
+            return (outage.end, UNLIMITED, number, number)
+        return (begin, UNLIMITED, number, number) if is_idle else entry
 
     def _wait_until(self, end: float) -> None:
         """Nobody receives anything before a broker is back; who is free longest stays first."""
         if self.is_alike:
-            self._free_since = [max(since, end) for since in self._free_since]
+            self._free_since[:] = [max(since, end) for since in self._free_since]
             heapify(self._free_since)
             return
-        waiting = sorted(self._free)
-        while waiting[0][0] < end and self.workers[waiting[0][2]].undisturbed_until < end:
-            waiting[0] = self._after_outage(waiting[0])
-            waiting.sort()
-        self._free = [
-            (end, place - MOST_WORKERS, number) if since < end else (since, order, number)
-            for place, (since, order, number) in enumerate(waiting)
+        waiting = sorted(self._wait_through(entry, end) for entry in self._free)
+        self._free[:] = [
+            (end, -UNLIMITED, place, entry[3]) if entry[0] < end else entry
+            for place, entry in enumerate(waiting)
         ]
         heapify(self._free)
+
+    def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
+        """A worker goes away in the outages that begin while it waits until a time."""
+        while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
+            entry = self._after_outage(entry)
+        return entry
+
+
+def _never(start: float, end: float, worker: int) -> float:
+    """Where the hot loop takes nothing that fails."""
+    raise AssertionError((start, end, worker))

@@ -29,12 +29,12 @@ class Delivery:
     Attributes:
         end: when; infinity if the end of the run comes first.
         work: how.
-        last_start: when the last attempt began.
+        scheduled: when that end became certain to a worker's clock: when its last stretch began.
     """
 
     end: float
     work: Work
-    last_start: float
+    scheduled: float
 
 
 class Hands:
@@ -61,33 +61,53 @@ class Hands:
         self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
         self.order = 0.0
+        self._scheduled = 0.0
         self._told: list[tuple[float, float, float, int]] = []
         self._told_in_blocks: list[NDArray[Any]] = []
 
     def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails."""
-        pool, now = self.pool, start
-        if pool.hop:
-            now, is_lost, _ = worker.spend(now, pool.hop)
+        now = self._scheduled = start
+        if self.pool.hop:
+            now, is_lost = self._spend(worker, start, self.pool.hop, is_busy=False)
             if is_lost:
-                return self._cut(Delivery(now, CRASHED, start))
-        return self.work(worker, message, now, is_late=is_late)
+                return self._end(now, CRASHED)
+        return self._work(worker, message, now, is_late=is_late)
 
     def work(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker who has a message in hand does every effect, until one of them fails."""
-        delivery = Delivery(start, DONE, start)
+        self._scheduled = start
+        return self._work(worker, message, start, is_late=is_late)
+
+    def _work(self, worker: Worker, message: int, now: float, *, is_late: bool) -> Delivery:
+        work: Work = DONE
         for effect in self.effects:
-            if self.pool.idempotent and self._is_applied(effect, message, delivery.end):
+            if self.pool.idempotent and self._is_applied(effect, message, now):
                 continue
-            delivery = self._perform(worker, effect, message, delivery.end, is_late=is_late)
-            if delivery.work is not DONE:
+            now, work = self._perform(worker, effect, message, now, is_late=is_late)
+            if work is not DONE:
                 break
-        return self._cut(delivery)
+        return self._end(now, work)
+
+    def _end(self, now: float, work: Work) -> Delivery:
+        """What would end after the end of the run never does."""
+        return Delivery(UNLIMITED if now >= self._limit else now, work, self._scheduled)
+
+    def _spend(
+        self, worker: Worker, start: float, duration: float, *, is_busy: bool = True
+    ) -> tuple[float, bool]:
+        """Let time pass for a worker: when it is over, and whether it crashed meanwhile."""
+        self._scheduled = start
+        end, is_lost, stretches = worker.spend(start, duration)
+        if is_busy:
+            for stretch in stretches:
+                self.pool.count_busy(*stretch)
+        return end, is_lost
 
     def tell(
         self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
     ) -> None:
-        """Note what followers wait for: applied when, since when, in which order of delivery, of what."""
+        """Note what followers wait for: when it happened, when that was scheduled, place of the delivery."""
         self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
 
     def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -97,20 +117,19 @@ class Hands:
         """
         told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
         told = told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        times, scheduled = told[:, 0], told[:, 1]
+        mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
+        if np.any(mixed):
+            raise Inexact("of what happens at one instant, some takes no time")
         return told[:, 3].astype(np.int64), told[:, 0]
 
     def _perform(  # noqa: C901, PLR0912 - one story, as in the twin
         self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
-    ) -> Delivery:
+    ) -> tuple[float, Work]:
         """One effect of one message; the twin of ``Pool._perform``."""
-        pool, attempts = self.pool, self._attempts[effect]
+        pool = self.pool
         while now < self._limit:
-            number = attempts.get(message, 0)
-            attempts[message] = number + 1
-            start = now
-            if number:
-                self._keep_order(effect, message, start)
-            self._begun[effect][message] = start, self.order
+            number = self._number(effect, message, now)
             duration, ends = effect.attempt(message, number, now)
             duration /= worker.speed
             for condition in pool.slow[effect]:
@@ -121,35 +140,49 @@ class Hands:
             if crash is not None:
                 duration *= crash[0]
             if duration > 0:
-                now, is_lost, stretches = worker.spend(now, duration)
-                for stretch in stretches:
-                    pool.count_busy(*stretch)
+                now, is_lost = self._spend(worker, now, duration)
                 if is_lost:
-                    return Delivery(now, CRASHED, start)
-            if crash is not None:
-                if now < self._limit:
-                    worker.crash(now, crash[1])
-                return Delivery(now, CRASHED, start)
+                    return now, CRASHED
             if now >= self._limit:
                 break
+            if crash is not None:
+                worker.crash(now, crash[1])
+                return now, CRASHED
             if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
-                self._apply(effect, message, start, now, is_late or number > 0)
+                self._apply(effect, message, now, is_late or number > 0)
             if ends is SUCCEEDS:
-                return Delivery(now, CRASHED if pool.dies_after(effect, message) else DONE, start)
+                return now, CRASHED if pool.dies_after(effect, message) else DONE
             if not pool.retries_in_place:
-                return Delivery(now, FAILED, start)
-            now, is_lost, _ = worker.spend(now, pool.retry_delay)
+                return now, FAILED
+            now, is_lost = self._spend(worker, now, pool.retry_delay, is_busy=False)
             if is_lost:
-                return Delivery(now, CRASHED, start)
+                return now, CRASHED
             if pool.idempotent and self._is_applied(effect, message, now):
-                return Delivery(now, DONE, start)
-        return Delivery(UNLIMITED, CRASHED, now)
+                return now, DONE
+        return UNLIMITED, CRASHED
 
-    def _keep_order(self, effect: Effect, message: int, start: float) -> None:
-        """Attempts are numbered as deliveries are worked out; of two at a time they may begin otherwise."""
-        before, order = self._begun[effect][message]
-        if start < before or (start == before and order != self.order):
-            raise Inexact("two workers make attempts at one message, the later delivery first")
+    def _number(self, effect: Effect, message: int, now: float) -> int:
+        """Which attempt begins now, counted from 0.
+
+        They are counted as deliveries are worked out; two workers who have a message in hand at a time may
+        begin in another order.
+        """
+        attempts = self._attempts[effect]
+        number = attempts.get(message, 0)
+        attempts[message] = number + 1
+        if number:
+            before, order = self._begun[effect][message]
+            if now < before or (now == before and order != self.order):
+                raise Inexact("two workers make attempts at one message, the later delivery first")
+        self._begun[effect][message] = now, self.order
+        return number
+
+    def has_failed(self, message: int, start: float, end: float) -> None:
+        """The first attempt at a message, the only effect of its pool, has failed at its end."""
+        (effect,) = self.effects
+        self._attempts[effect][message] = 1
+        self._begun[effect][message] = start, self.order
+        self.pool.count_busy(start, end)
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self.applications[effect][message]:
@@ -158,22 +191,18 @@ class Hands:
             raise Inexact("an effect happens at the instant at which somebody asks whether it has")
         return bool(self.first_applied[effect][message] < now)
 
-    def _apply(self, effect: Effect, message: int, start: float, now: float, is_late: bool) -> None:
+    def _apply(self, effect: Effect, message: int, now: float, is_late: bool) -> None:
         first = self.first_applied[effect]
         if self.pool.idempotent and self.applications[effect][message]:
             raise Inexact("an effect that is applied once happens earlier by a later delivery")
+        if self.applications[effect][message] and now == first[message]:
+            raise Inexact("an effect happens twice at one instant")
         if not self.applications[effect][message] or now < first[message]:
             first[message] = now
             self._late[effect][message] = is_late
         self.applications[effect][message] += 1
         if self.tells:
-            self._told.append((now, start, self.order, message))
-
-    def _cut(self, delivery: Delivery) -> Delivery:
-        """What would end after the end of the run never does."""
-        if delivery.end >= self._limit:
-            delivery.end = UNLIMITED
-        return delivery
+            self._told.append((now, self._scheduled, self.order, message))
 
 
 def timed(pool: Pool[Any]) -> list[Windows]:

@@ -3,101 +3,184 @@
 A delivery goes well if it is a message's first, all its attempts succeed, and it ends before anything can
 interfere: its visibility timeout, an outage of its worker, the next window of a fault, the end of its
 retention, the end of the run. What may go otherwise has a duration of infinity, so that one comparison with a
-limit finds it; the loop stops there and the careful way takes over. The oldest visible message goes to the
+limit finds it; the loop stops there, and the careful way takes over. The oldest visible message goes to the
 worker that has been free longest, which is the first of a heap.
 
+The loops are generators, so that a stop costs next to nothing: they yield ``COMES_BACK`` when something that
+is due back goes before the next message, and ``NEEDS_CARE`` at a message that they must not take. Whoever
+drives them then does what is to be done, and says in :class:`Bounds` how to go on.
+
 Separate loops, because each of them would pay for what only another needs: one stage of work or several,
-workers that are all alike or not, a memory that is bounded or not. Plain lists and floats, no attributes:
-what a compiled kernel could replace.
+workers that are all alike or not, a memory that is bounded or not. Plain lists and floats: what a compiled
+kernel could replace.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from heapq import heapreplace
 
-Free = tuple[float, int, int]
-"""A worker in the heap: free since, order among those free since the same instant, number."""
+Free = tuple[float, float, int, int]
+"""A worker in the heap: free since, when that was scheduled, order among what was scheduled then, number.
+
+So workers that get free at one instant stand in the order of the events that free them.
+"""
+
+Turn = tuple[float, int]
+"""The two in the middle: what orders that which happens at one instant."""
+
+UNKNOWN = -1
+"""The place of what takes no time and is done by a worker who has no name, as soon as it is free."""
+
+COMES_BACK, NEEDS_CARE = True, False
+
+
+@dataclass(slots=True)
+class Bounds:
+    """How far a loop may go.
+
+    Attributes:
+        due: when the next copy comes back; messages that are visible later follow it.
+        limit: no delivery may end later.
+        limits: the same for each worker, where they are not alike.
+        is_handled: whether the message at which the loop stopped has been taken care of.
+        count: deliveries so far, where workers are not alike.
+    """
+
+    due: float = math.inf
+    limit: float = -math.inf
+    limits: list[float] = field(default_factory=list[float])
+    is_handled: bool = False
+    count: int = 0
 
 
 def alike_one(
     free: list[float],
     visible: Iterable[float],
-    durations: Iterable[float],
-    limit: float,
+    work: Iterable[float],
+    bounds: Bounds,
     push: Callable[[float], None],
-) -> None:
-    """Start messages on workers that are all alike and do one thing, until one would end after the limit.
+    fail: Callable[[float, float, int], float],
+) -> Iterator[bool]:
+    """Deliver messages to workers that are all alike and do one thing.
 
     Args:
         free: heap of the times since when workers are free; changed in place.
         visible: when each message is visible.
-        durations: of the work on each.
-        limit: see above.
+        work: how long each delivery takes; negative where it fails at its end.
+        bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
+        fail: gets start, end and worker of each that fails; returns when the next copy comes back.
     """
-    for seen, duration in zip(visible, durations, strict=False):
-        since = free[0]
-        start = max(since, seen)
-        end = start + duration
-        if end > limit:
-            return
-        heapreplace(free, end)
-        push(start)
+    due, limit = bounds.due, bounds.limit
+    for seen, duration in zip(visible, work, strict=True):
+        while True:
+            if seen > due:
+                yield COMES_BACK
+                due, limit = bounds.due, bounds.limit
+                continue
+            since = free[0]
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            end = start + duration if duration >= 0.0 else start - duration
+            if end > limit:
+                yield NEEDS_CARE
+                due, limit = bounds.due, bounds.limit
+                if bounds.is_handled:
+                    break
+                continue
+            heapreplace(free, end)
+            if duration >= 0.0:
+                push(start)
+            else:
+                due = fail(start, end, 0)
+            break
 
 
 def alike_many(
     free: list[float],
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
-    limit: float,
+    bounds: Bounds,
     push: Callable[[float], None],
-) -> None:
-    """The same for work of several stages: a hop, several effects."""
-    for seen, durations in zip(visible, stages, strict=False):
-        since = free[0]
-        start = end = max(since, seen)
-        for duration in durations:
-            end += duration
-        if end > limit:
-            return
-        heapreplace(free, end)
-        push(start)
+) -> Iterator[bool]:
+    """The same for work of several stages: a hop, several effects; none of them fails."""
+    due, limit = bounds.due, bounds.limit
+    for seen, durations in zip(visible, stages, strict=True):
+        while True:
+            if seen > due:
+                yield COMES_BACK
+                due, limit = bounds.due, bounds.limit
+                continue
+            since = free[0]
+            start = end = seen if seen > since else since  # noqa: FURB136
+            for duration in durations:
+                end += duration
+            if end > limit:
+                yield NEEDS_CARE
+                due, limit = bounds.due, bounds.limit
+                if bounds.is_handled:
+                    break
+                continue
+            heapreplace(free, end)
+            push(start)
+            break
 
 
 def each_one(  # noqa: PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
-    durations: Iterable[float],
+    work: Iterable[float],
     speeds: list[float],
-    limits: list[float],
-    count: int,
+    bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
-) -> None:
-    """Start messages on workers of different speed and with outages of their own.
+    fail: Callable[[float, float, int], float],
+) -> Iterator[bool]:
+    """Deliver messages to workers of different speed and with outages of their own.
 
     Args:
         free: heap of workers; changed in place.
         visible: when each message is visible.
-        durations: of the work on each, at normal speed.
+        work: how long each delivery takes at normal speed; negative where it fails at its end.
         speeds: of each worker.
-        limits: of each worker.
-        count: deliveries so far.
+        bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
         choose: gets the number of its worker.
+        fail: gets start, end and worker of each that fails; returns when the next copy comes back.
     """
-    for seen, duration in zip(visible, durations, strict=False):
-        since, _, worker = free[0]
-        start = max(since, seen)
-        end = start + duration / speeds[worker]
-        if end > limits[worker]:
-            return
-        heapreplace(free, (end, count, worker))
-        count += 1
-        push(start)
-        choose(worker)
+    due, limits, count = bounds.due, bounds.limits, bounds.count
+    for seen, duration in zip(visible, work, strict=True):
+        while True:
+            if seen > due:
+                bounds.count = count
+                yield COMES_BACK
+                due, count = bounds.due, bounds.count
+                continue
+            since, _, _, worker = free[0]
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            if duration >= 0.0:
+                end = start + duration / speeds[worker]
+            else:
+                end = start + -duration / speeds[worker]
+            if end > limits[worker]:
+                bounds.count = count
+                yield NEEDS_CARE
+                due, count = bounds.due, bounds.count
+                if bounds.is_handled:
+                    break
+                continue
+            heapreplace(free, (end, start, count, worker))
+            count += 1
+            if duration >= 0.0:
+                push(start)
+                choose(worker)
+            else:
+                due = fail(start, end, worker)
+            break
+    bounds.count = count
 
 
 def each_many(  # noqa: PLR0917 - plain data
@@ -105,27 +188,41 @@ def each_many(  # noqa: PLR0917 - plain data
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
     speeds: list[float],
-    limits: list[float],
     hop: float,
-    count: int,
+    bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
-) -> None:
-    """The same for work of several stages, after a hop."""
-    for seen, durations in zip(visible, stages, strict=False):
-        since, _, worker = free[0]
-        start = end = max(since, seen)
-        if hop:
-            end += hop
-        speed = speeds[worker]
-        for duration in durations:
-            end += duration / speed
-        if end > limits[worker]:
-            return
-        heapreplace(free, (end, count, worker))
-        count += 1
-        push(start)
-        choose(worker)
+) -> Iterator[bool]:
+    """The same for work of several stages, after a hop; none of them fails."""
+    due, limits, count = bounds.due, bounds.limits, bounds.count
+    for seen, durations in zip(visible, stages, strict=True):
+        while True:
+            if seen > due:
+                bounds.count = count
+                yield COMES_BACK
+                due, count = bounds.due, bounds.count
+                continue
+            since, _, _, worker = free[0]
+            start = end = seen if seen > since else since  # noqa: FURB136
+            if hop:
+                end += hop
+            begun, speed = start, speeds[worker]
+            for duration in durations:
+                begun = end
+                end += duration / speed
+            if end > limits[worker]:
+                bounds.count = count
+                yield NEEDS_CARE
+                due, count = bounds.due, bounds.count
+                if bounds.is_handled:
+                    break
+                continue
+            heapreplace(free, (end, begun, count, worker))
+            count += 1
+            push(start)
+            choose(worker)
+            break
+    bounds.count = count
 
 
 def alike_bounded(
@@ -148,7 +245,7 @@ def alike_bounded(
     """
     for seen, duration in zip(visible, durations, strict=False):
         since = free[0]
-        start = max(since, seen)
+        start = seen if seen > since else since  # noqa: FURB136
         end = start + duration
         if end > limit or (start > seen and (not leaves or leaves[0] > seen)):
             return
@@ -170,13 +267,13 @@ def each_bounded(  # noqa: PLR0917 - plain data
 ) -> None:
     """As :func:`each_one`, for a memory that is bounded: see :func:`alike_bounded`."""
     for seen, duration in zip(visible, durations, strict=False):
-        since, _, worker = free[0]
-        start = max(since, seen)
+        since, _, _, worker = free[0]
+        start = seen if seen > since else since  # noqa: FURB136
         end = start + duration / speeds[worker]
         if end > limits[worker] or (start > seen and (not leaves or leaves[0] > seen)):
             return
         leaves.append(start)
-        heapreplace(free, (end, count, worker))
+        heapreplace(free, (end, start, count, worker))
         count += 1
         push(start)
         choose(worker)

@@ -31,12 +31,18 @@ Arrivals = tuple[NDArray[Any], NDArray[Any]]
 def is_plain(producer: Producer) -> bool:
     """Whether nothing but hops lies between the callers and the holders."""
     options = producer.options
-    patience = np.inf if options.timeout is None else options.timeout
     return (
         producer.api.is_quiet
         and not (options.outbox or options.linger or options.write_gap)
-        and all(link.is_plain and 2 * link.hop < patience for link in producer.writes)
+        and all(is_plain_link(producer, link) for link in producer.writes)
     )
+
+
+def is_plain_link(producer: Producer, link: Link) -> bool:
+    """Whether everything that is sent this way arrives a hop later and is answered in time."""
+    patience = np.inf if producer.options.timeout is None else producer.options.timeout
+    is_answered = not link.hop or (producer.api.is_quiet and 2 * link.hop < patience)
+    return link.is_plain and is_answered
 
 
 def publish(producer: Producer) -> dict[Any, Arrivals]:

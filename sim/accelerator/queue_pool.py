@@ -9,7 +9,6 @@ time; at one instant arrivals come first, then what became visible again, then w
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -28,8 +27,6 @@ from sim.components.queue import Queue
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
-
-_RUN = 1 << 11
 
 
 @dataclass(slots=True)
@@ -73,6 +70,9 @@ class QueuePool:
         self.crew = Crew(pool, self.queue.pauses)
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
+        self._may_fail = self._on_error == "wait" and len(pool.effects) == 1 and not pool.hop
+        self._delivered = 0
+        self._block: Block | None = None
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in what arrives before ``until``, and deliver everything that is visible before it.
@@ -83,46 +83,68 @@ class QueuePool:
             until: later arrivals are not yet known.
         """
         self.columns.take_in(messages, times)
-        options = self.queue.options
-        for numbers, accepted in pieces(messages, times):
-            visible = accepted + options.delay if options.delay else accepted
-            block = Block(self.pool, numbers, accepted, visible, longest=options.visibility_timeout)
-            while block.position < block.size:
-                due = self._next_due()
-                if due < block.visible[block.position]:
-                    self.hands.order = self._delivered + block.position - 0.5
-                    self._come_back()
-                else:
-                    self._fresh(block, due)
-            self.columns.write(block, self.crew, self._delivered)
-            self._delivered += block.size
+        for some, accepted in pieces(messages, times):
+            self._deliver(self._block_of(some, accepted))
+            self._delivered += len(some)
         self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
 
-    # --- what is delivered for the first time -------------------------------------------------------------
+    def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
+        delay = self.queue.options.delay
+        return Block(
+            self.pool,
+            messages,
+            times,
+            times + delay if delay else times,
+            first=self._delivered,
+            longest=self._timeout,
+            may_fail=self._may_fail,
+        )
 
-    def _fresh(self, block: Block, due: float) -> None:
-        """Deliver fresh messages, as far as they are visible before the next copy comes back."""
-        start, stop = block.position, block.next_careful()
-        if due < UNLIMITED:
-            stop = min(stop, bisect_right(block.visible, due, start))
-        if start < stop:
-            limit = self._quiet_from(block)
-            if limit > 0:
-                self.crew.run(block, start, min(stop, start + _RUN), limit)
-        if block.position == start:
-            self.hands.order = self._delivered + start
-            self._receive(block.skip(), block.visible[start])
+    def _deliver(self, block: Block) -> None:
+        crew, bounds = self.crew, self.crew.bounds
+        self._block = block
+        bounds.due = self._next_due()
+        for comes_back in crew.deliveries(block, self._fail):
+            if comes_back:
+                self.hands.order = block.first + block.position - 0.5
+                self._come_back()
+            else:
+                bounds.is_handled = not self._can_go_on(block)
+                if bounds.is_handled:
+                    self.hands.order = block.first + block.position
+                    seen = block.visible[block.position]
+                    self._receive(block.skip(), seen)
+            bounds.due = self._next_due()
+            crew.set_limit(bounds.limit)
+        self.columns.write(block, crew)
 
-    def _quiet_from(self, block: Block) -> float:
-        """Until when nothing interferes with the message at the head; 0 where something does."""
-        seen = block.visible[block.position]
-        start = max(seen, self.crew.free_since())
-        limit = min(self._last, block.times[block.position] + self._retention)
+    def _can_go_on(self, block: Block) -> bool:
+        """Whether the hot loop can take the next message after all, with a new limit."""
+        position = block.position
+        if block.work[position] == UNLIMITED:
+            return False
+        start = max(block.visible[position], self.crew.free_since())
+        limit = min(self._last, block.times[position] + self._retention)
         for windows in self._windows:
             limit = min(limit, windows.quiet_until(start))
-        return limit if limit > start else 0.0
+        self.crew.set_limit(limit)
+        return self.crew.can_do(block, limit)
+
+    def _fail(self, start: float, end: float, worker: int) -> float:
+        """The first delivery of a message fails: it is visible again when its timeout is over."""
+        del worker
+        block = self._block
+        assert block is not None
+        self.hands.order = block.first + block.position
+        copy = block.skip()
+        self.columns.taken[copy] = start
+        self.columns.deliveries[copy] = 1
+        self._rare[copy] = _Rare(1)
+        self.hands.has_failed(copy, start, end)
+        self._again.append((start + self._timeout, copy))
+        return self._next_due()
 
     # --- the careful way ----------------------------------------------------------------------------------
 
@@ -186,7 +208,9 @@ class QueuePool:
         else:
             self.columns.taken[copy] = start
         delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1)
-        self.crew.occupy(worker, delivery.end)
+        self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        if delivery.work is CRASHED:
+            self.crew.disturb()
         self._settle(copy, rare, delivery, start + self._timeout, worker)
 
     def _is_own_end(self, rare: _Rare, start: float, worker: Worker) -> bool:
@@ -221,7 +245,7 @@ class QueuePool:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.last_start, self.crew.count, copy))
+            heappush(self._given_back, (back, delivery.scheduled, self.crew.bounds.count, copy))
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:

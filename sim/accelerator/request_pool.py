@@ -55,13 +55,13 @@ class RequestPool:
         for numbers, made in pieces(messages, times):
             low = int(numbers[0])
             careful = self.requests.api.may_die(len(self.pool.effects), low, low + len(numbers))
-            block = Block(self.pool, numbers, made, made, careful=careful)
+            block = Block(self.pool, numbers, made, made, first=done, careful=careful)
             while block.position < block.size:
                 if not self._service.serve(block, block.size):
                     now = block.visible[block.position]
                     self.hands.order = done + block.position
                     self._serve(block.skip(), now)
-            written = self._columns.write(block, self.crew, done)
+            written = self._columns.write(block, self.crew)
             self._columns.accepted[written.rows] = made[written.good]
             self._answer(written, made[written.good])
             done += block.size

@@ -21,6 +21,7 @@ from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.doors import Doors
 from sim.accelerator.hands import Delivery, Hands, timed
+from sim.accelerator.plain import UNKNOWN, Turn
 from sim.components.consumer import CRASHED, Pool
 from sim.components.timelines import Windows
 from sim.engine.ledger import CopyLog
@@ -37,11 +38,13 @@ class Stay:
         lost: when it is lost with the memory; infinity if it is not.
         start: when a worker takes it; infinity if none does before the run ends.
         delivery: how that ends; None without a start.
+        turn: of that end among all that happens at its instant.
     """
 
     lost: float = UNLIMITED
     start: float = UNLIMITED
     delivery: Delivery | None = None
+    turn: Turn = (UNLIMITED, UNKNOWN)
 
 
 class Service:
@@ -108,10 +111,12 @@ class Service:
         if start >= self._limit:
             return Stay()
         delivery = self.hands.deliver(worker, message, start, is_late=is_late)
-        self.crew.occupy(worker, delivery.end)
+        turn = self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        if delivery.work is CRASHED:
+            self.crew.disturb()
         if delivery.work is CRASHED and self.pool.crashes and delivery.end < self._limit:
             self._doors.crash(worker, delivery.end)
-        return Stay(start=start, delivery=delivery)
+        return Stay(start=start, delivery=delivery, turn=turn)
 
     def _quiet_from(self, seen: float) -> float:
         """Until when nothing interferes with a message that arrives then; not later where something does."""

@@ -150,6 +150,21 @@ class Effect:
         times[bad] = np.inf
         return times
 
+    def first_failures(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """How long the first attempts of the messages from low up to high take, and which of them surely fail.
+
+        Those that do by their own draws, at the end of their time. With faults that can hit without a time of
+        their own, none is sure.
+        """
+        times = np.array(self._first_services(low, high))
+        fails = np.zeros(high - low, dtype=bool)
+        if all(condition.windows is not None for condition in self.conditions):
+            if self._fails is not None:
+                fails |= self._fails.first(low, high) < self._failure
+            if self._poisons is not None:
+                fails |= self._poisons.first(low, high) < self._poison
+        return times, fails
+
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
         if not self.applications[message]:
