@@ -156,9 +156,11 @@ class Crew:
         count = self.bounds.count
         self.bounds.count = count + 1
         if self.is_alike:
+            is_only_one = self.is_only_one_at(start)
             heapreplace(self._free_since, end)
-            is_last = start == seen
-            return (scheduled, count) if end > start else (UNLIMITED, count if is_last else plain.UNKNOWN)
+            if end > start:
+                return scheduled, count
+            return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self._free[0]
         if end > start:
             entry = (end, scheduled, count, worker.index)

@@ -33,7 +33,7 @@ Turn = tuple[float, int]
 """The two in the middle: what orders that which happens at one instant."""
 
 UNKNOWN = -1
-"""The place of what takes no time and is done by a worker who has no name, as soon as it is free."""
+"""The place of what takes no time and is done by one of several who get free at once and have no names."""
 
 COMES_BACK, NEEDS_CARE = True, False
 

@@ -103,7 +103,11 @@ class PushPool:
             _, other, following, _, _ = self._resting[0]
             if other == failed and following[1] == UNKNOWN != turn[1]:
                 raise Inexact("two workers fail at one instant, one of them at once")
-        self._arrive(copy, float(self._arrivals(np.array([due]))[0]))
+        if self.subscriber.pauses:
+            arrival = float(self._arrivals(np.array([due]))[0])
+        else:
+            arrival = due + self.subscriber.hop
+        self._arrive(copy, arrival)
 
     def _arrive(self, copy: int, now: float) -> None:
         """A push arrives."""

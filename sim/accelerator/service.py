@@ -27,7 +27,8 @@ from sim.components.timelines import Windows
 from sim.engine.ledger import CopyLog
 from sim.engine.quantities import UNLIMITED
 
-_RUN = 1 << 11
+_SHORTEST, _LONGEST = 1 << 4, 1 << 11
+"""Messages that the hot loop is given at once: more where it takes all of them, fewer where it stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Service:
         self._limit = pool.site.limit
         self._last = float(np.nextafter(pool.site.limit, 0.0))
         self._windows = timed(pool)
+        self._run = _LONGEST
+        self._stopped_at: tuple[Block, int] | None = None
         self._leaves: deque[float] | None = None
         if buffer < len(pool.site.messages):
             self._leaves = deque([-UNLIMITED] * int(buffer), maxlen=int(buffer))
@@ -79,7 +82,9 @@ class Service:
     def serve(self, block: Block, stop: int) -> bool:
         """Let the hot loop take what comes next, not beyond a position; whether it took any."""
         start = block.position
-        stop = min(stop, start + _RUN, block.next_careful())
+        if self._stopped_at == (block, start):
+            return False
+        stop = min(stop, start + self._run, block.next_careful())
         if start >= stop:
             return False
         seen = block.visible[start]
@@ -93,7 +98,13 @@ class Service:
             self.crew.run(block, start, stop, limit)
         else:
             self.crew.run_bounded(block, start, stop, limit, self._leaves)
-        return block.position > start
+        taken = block.position - start
+        if start + taken == stop:
+            self._run = min(2 * self._run, _LONGEST)
+        else:
+            self._run = max(2 * taken, _SHORTEST)
+            self._stopped_at = block, start + taken
+        return taken > 0
 
     def take(self, message: int, seen: float, *, is_late: bool) -> Stay | None:
         """What becomes of a message that arrives at a time before the end; None if it is refused."""
