@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.accelerator import plain
 from sim.accelerator.block import Block
 from sim.accelerator.publishing import Inexact
@@ -46,6 +49,29 @@ class Crew:
         self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
+        is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
+        self._ends: list[tuple[float, float, float]] | None = None
+        if not (self.is_alike or is_one_stretch):
+            self._ends = []
+        self._ends_in_blocks: list[NDArray[Any]] = []
+
+    def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
+        """Deliveries of the hot loop, for :meth:`check`: their ends, when those were scheduled, their starts."""
+        if self._ends is not None:
+            self._ends_in_blocks.append(np.stack((ends, scheduled, starts), axis=1))
+
+    def check(self) -> None:
+        """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
+
+        It is not always where deliveries consist of several stretches: then what came before them decides.
+        """
+        if self._ends is None:
+            return
+        ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
+        ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
+        is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
+        if np.any(is_tie):
+            raise Inexact("workers get free at one instant, in an order that goes back far")
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
@@ -162,6 +188,8 @@ class Crew:
                 return scheduled, count
             return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self._free[0]
+        if self._ends is not None and scheduled < end < UNLIMITED:
+            self._ends.append((end, scheduled, start))
         if end > start:
             entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:

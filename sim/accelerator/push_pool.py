@@ -82,6 +82,7 @@ class PushPool:
         self.hands.order = self._delivered - 0.5
         while self._next_due() < self._limit:
             self._push_again()
+        self.crew.check()
 
     def _push(self, block: Block, due: float) -> None:
         """Push for the first time, as far as that comes before the next further attempt."""

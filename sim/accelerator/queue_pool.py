@@ -89,6 +89,7 @@ class QueuePool:
         self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
+        self.crew.check()
 
     def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
         delay = self.queue.options.delay
