@@ -56,7 +56,7 @@ class Crew:
         self._ends_in_blocks: list[NDArray[Any]] = []
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
-        """Deliveries of the hot loop, for :meth:`check`: their ends, when those were scheduled, their starts."""
+        """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
         if self._ends is not None:
             self._ends_in_blocks.append(np.stack((ends, scheduled, starts), axis=1))
 

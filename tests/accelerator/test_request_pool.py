@@ -105,3 +105,14 @@ def test_a_run_that_is_cut_off():
     """A request in hand at the end stays open, and its time counts as busy until then."""
     record = both("synchronous", [0, 1, 2], effects={"db": "1500s"}, consumers={"count": 2})
     assert record.is_censored
+
+
+def test_work_that_is_suspended_for_ever():
+    """A second outage within the first, which never ends, changes nothing."""
+    faults = {
+        "ever": {"kind": "down", "target": "api", "in_hand": "resume", "at": "0.5s", "duration": "unlimited"},
+        "while": {"kind": "down", "target": "consumers", "in_hand": "resume", "at": "5s", "duration": "2s"},
+    }
+    record = both("synchronous", [0, 1], faults=faults)
+    assert not record.pairs[0].applications.any()
+    assert record.is_censored
