@@ -73,7 +73,7 @@ class Columns:
         if not crew.is_alike:
             speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
         pool, hands = self._pool, self._hands
-        now = starts + pool.hop if pool.hop else starts
+        now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now
             now = begun + durations[good] / speeds
@@ -83,6 +83,7 @@ class Columns:
             if hands.tells:
                 orders = np.arange(block.first, block.first + block.size, dtype=float)
                 hands.tell(now, begun, orders[good], block.messages[good])
+        crew.note(now, begun, starts)
         self.ended[rows] = now
         self.fate[rows] = Outcome.APPLIED
         return Written(rows, good, now)

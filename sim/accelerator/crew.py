@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heapreplace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.accelerator import plain
 from sim.accelerator.block import Block
 from sim.accelerator.publishing import Inexact
@@ -46,6 +49,31 @@ class Crew:
         self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
+        is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
+        self._ends: list[tuple[float, float, float]] | None = None
+        if not (self.is_alike or is_one_stretch):
+            self._ends = []
+        self._ends_in_blocks: list[NDArray[Any]] = []
+
+    def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
+        """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
+        if self._ends is not None:
+            self._ends_in_blocks.append(np.stack((ends, scheduled, starts), axis=1))
+
+    def check(self, until: float = UNLIMITED) -> None:
+        """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
+
+        It is not always where deliveries consist of several stretches: then what came before them decides.
+        What ends later than a time is looked at again the next time.
+        """
+        if self._ends is None:
+            return
+        ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
+        ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
+        is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
+        if np.any(is_tie):
+            raise Inexact("workers get free at one instant, in an order that goes back far")
+        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
@@ -145,7 +173,7 @@ class Crew:
         else:
             since, _, _, number = self._free[0]
             speed, limit = self.speeds[number], self.bounds.limits[number]
-        return (max(since, seen)), speed, limit
+        return max(since, seen), speed, limit
 
     def take(self, start: float, end: float) -> None:
         """That worker takes it, and is free again at a later time."""
@@ -156,7 +184,7 @@ class Crew:
         else:
             heapreplace(self._free, (end, start, count, self._free[0][3]))
 
-    def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> None:
+    def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> plain.Turn:
         """The worker that is first in the heap takes a message, and is free again at a time.
 
         Args:
@@ -165,15 +193,23 @@ class Crew:
             start: when it is taken.
             end: when the worker is free again; if at once, it goes on with what is visible already.
             scheduled: when that end was scheduled.
+
+        Returns:
+            The turn of that end among all that happens at its instant.
         """
         if end >= self._limit:
             self.has_unfinished_work = True
         count = self.bounds.count
         self.bounds.count = count + 1
         if self.is_alike:
+            is_only_one = self.is_only_one_at(start)
             heapreplace(self._free_since, end)
-            return
+            if end > start:
+                return scheduled, count
+            return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self._free[0]
+        if self._ends is not None and scheduled < end < UNLIMITED:
+            self._ends.append((end, scheduled, start))
         if end > start:
             entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:
@@ -181,6 +217,11 @@ class Crew:
         elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
             entry = (end, UNLIMITED, count, worker.index)
         heapreplace(self._free, entry)
+        return entry[1:3]
+
+    def turn_of_arrival(self) -> plain.Turn:
+        """The turn of what happens at once when a message arrives."""
+        return UNLIMITED, self.bounds.count
 
     def is_only_one_at(self, start: float) -> bool:
         """Of workers that are all alike: whether only the next one gets free at a time."""

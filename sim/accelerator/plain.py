@@ -29,6 +29,12 @@ Free = tuple[float, float, int, int]
 So workers that get free at one instant stand in the order of the events that free them.
 """
 
+Turn = tuple[float, int]
+"""The two in the middle: what orders that which happens at one instant."""
+
+UNKNOWN = -1
+"""The place of what takes no time and is done by one of several who get free at once and have no names."""
+
 COMES_BACK, NEEDS_CARE = True, False
 
 

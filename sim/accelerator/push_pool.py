@@ -6,7 +6,8 @@ they travel a hop, which changes nothing in their order. So when a push arrives,
 before it is known (:mod:`sim.accelerator.service`).
 
 Left to the processes: a message that a topic takes in twice; services that are down for no time at all; and
-failures at one instant of which one takes no time, because their order is that of the workers.
+failures at one instant of which one takes no time, because their order is that of the workers; and work that
+takes no time and follows other such work without a hop, if another message arrives at that instant.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from sim.accelerator.block import Block, pieces
 from sim.accelerator.hands import Delivery
+from sim.accelerator.plain import UNKNOWN, Turn
 from sim.accelerator.publishing import Inexact
 from sim.accelerator.service import Service
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
@@ -27,11 +29,8 @@ from sim.components.topic import Subscriber
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
-_BY_WORK, _ON_ARRIVAL = range(2)
-"""What is said of a failure: a worker ended with it, or it came with an arrival, which is later."""
-
-_Failure = tuple[float, float, int, float, int, int]
-"""Due again, when it failed, how, when the attempt began, place in line, copy."""
+_Failure = tuple[float, float, Turn, int, int]
+"""When it is due again, when it failed, its turn at that instant, place in line, copy."""
 
 
 class PushPool:
@@ -53,6 +52,10 @@ class PushPool:
         self._failures: dict[int, int] = {}
         self._resting: list[_Failure] = []
         self._count = 0
+        is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and not self.subscriber.hop
+        is_bounded = self.subscriber.options.buffer < len(pool.site.messages)
+        self._is_delicate = is_chained and (is_bounded or not pool.is_anonymous)
+        self._nothing_more_at = UNLIMITED
         self._delivered = 0
 
     @property
@@ -84,10 +87,13 @@ class PushPool:
         self.hands.order = self._delivered - 0.5
         while self._next_due() < self._limit:
             self._push_again()
+        self.crew.check()
 
     def _push(self, block: Block, due: float) -> None:
         """Push for the first time, as far as that comes before the next further attempt."""
         start, stop = block.position, block.size
+        if block.visible[start] == self._nothing_more_at:
+            raise Inexact("work takes no time and follows other work that takes none")
         if due < UNLIMITED:
             stop = bisect_right(block.times, due, start)
         if not self._service.serve(block, stop):
@@ -98,12 +104,16 @@ class PushPool:
         return self._resting[0][0] if self._resting else UNLIMITED
 
     def _push_again(self) -> None:
-        due, failed, how, began, _, copy = heappop(self._resting)
+        due, failed, turn, _, copy = heappop(self._resting)
         if self._resting:
-            other = self._resting[0]
-            if other[1] == failed and other[2] == how == _BY_WORK and failed in (began, other[3]):
+            _, other, following, _, _ = self._resting[0]
+            if other == failed and following[1] == UNKNOWN != turn[1]:
                 raise Inexact("two workers fail at one instant, one of them at once")
-        self._arrive(copy, float(self._arrivals(np.array([due]))[0]))
+        if self.subscriber.pauses:
+            arrival = float(self._arrivals(np.array([due]))[0])
+        else:
+            arrival = due + self.subscriber.hop
+        self._arrive(copy, arrival)
 
     def _arrive(self, copy: int, now: float) -> None:
         """A push arrives."""
@@ -111,7 +121,7 @@ class PushPool:
             return
         stay = self._service.take(copy, now, is_late=copy in self._failures)
         if stay is None:
-            self._fail(copy, now, _ON_ARRIVAL, now)
+            self._fail(copy, now, self.crew.turn_of_arrival())
             return
         if not self._columns.deliveries[copy]:
             self._pushed[copy] = now
@@ -121,14 +131,16 @@ class PushPool:
             self._end(copy, Outcome.LOST, stay.lost)
         if stay.delivery is None:
             return
+        if self._is_delicate and stay.delivery.end == now:
+            self._nothing_more_at = now
         if np.isnan(self._columns.taken[copy]):
             self._columns.taken[copy] = stay.start
         else:
             self.log.retaken.append(stay.start)
         if stay.delivery.end < self._limit:
-            self._settle(copy, stay.delivery, is_at_once=stay.delivery.end == now)
+            self._settle(copy, stay.delivery, stay.turn)
 
-    def _settle(self, copy: int, delivery: Delivery, *, is_at_once: bool) -> None:
+    def _settle(self, copy: int, delivery: Delivery, turn: Turn) -> None:
         """What the end of a delivery means."""
         end = delivery.end
         if delivery.work is DONE:
@@ -138,11 +150,11 @@ class PushPool:
         elif self.subscriber.is_nacking:
             assert delivery.work is FAILED
             self.log.returned.append(end)
-            self._fail(copy, end, _ON_ARRIVAL if is_at_once else _BY_WORK, delivery.scheduled)
+            self._fail(copy, end, turn)
         else:
             self._end(copy, Outcome.DROPPED, end)
 
-    def _fail(self, copy: int, now: float, how: int, began: float) -> None:
+    def _fail(self, copy: int, now: float, turn: Turn) -> None:
         """A push has failed: once more later, or never."""
         failures = self._failures.get(copy, 0) + 1
         self._failures[copy] = failures
@@ -152,7 +164,7 @@ class PushPool:
             self._end(copy, Outcome.DROPPED, now)
             return
         self._count += 1
-        heappush(self._resting, (now + options.retry_delay, now, how, began, self._count, copy))
+        heappush(self._resting, (now + options.retry_delay, now, turn, self._count, copy))
 
     def _end(self, copy: int, fate: Outcome, now: float) -> None:
         self._columns.ended[copy] = now

@@ -104,6 +104,7 @@ class QueuePool:
         self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):
             self._come_back()
+        self.crew.check(until)
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""

@@ -70,6 +70,7 @@ class RequestPool:
             self._columns.accepted[written.rows] = made[written.good]
             self._answer(written, made[written.good])
             done += block.size
+        self.crew.check()
 
     def _serve(self, message: int, now: float) -> None:
         """A request arrives."""

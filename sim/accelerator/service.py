@@ -21,12 +21,14 @@ from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.doors import Doors
 from sim.accelerator.hands import Delivery, Hands, timed
+from sim.accelerator.plain import UNKNOWN, Turn
 from sim.components.consumer import CRASHED, Pool
 from sim.components.timelines import Windows
 from sim.engine.ledger import CopyLog
 from sim.engine.quantities import UNLIMITED
 
-_RUN = 1 << 11
+_SHORTEST, _LONGEST = 1 << 4, 1 << 11
+"""Messages that the hot loop is given at once: more where it takes all of them, fewer where it stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class Stay:
         lost: when it is lost with the memory; infinity if it is not.
         start: when a worker takes it; infinity if none does before the run ends.
         delivery: how that ends; None without a start.
+        turn: of that end among all that happens at its instant.
     """
 
     lost: float = UNLIMITED
     start: float = UNLIMITED
     delivery: Delivery | None = None
+    turn: Turn = (UNLIMITED, UNKNOWN)
 
 
 class Service:
@@ -69,6 +73,8 @@ class Service:
         self._limit = pool.site.limit
         self._last = float(np.nextafter(pool.site.limit, 0.0))
         self._windows = timed(pool)
+        self._run = _LONGEST
+        self._stopped_at: tuple[Block, int] | None = None
         self._leaves: deque[float] | None = None
         if buffer < len(pool.site.messages):
             self._leaves = deque([-UNLIMITED] * int(buffer), maxlen=int(buffer))
@@ -76,7 +82,9 @@ class Service:
     def serve(self, block: Block, stop: int) -> bool:
         """Let the hot loop take what comes next, not beyond a position; whether it took any."""
         start = block.position
-        stop = min(stop, start + _RUN, block.next_careful())
+        if self._stopped_at == (block, start):
+            return False
+        stop = min(stop, start + self._run, block.next_careful())
         if start >= stop:
             return False
         seen = block.visible[start]
@@ -90,7 +98,13 @@ class Service:
             self.crew.run(block, start, stop, limit)
         else:
             self.crew.run_bounded(block, start, stop, limit, self._leaves)
-        return block.position > start
+        taken = block.position - start
+        if start + taken == stop:
+            self._run = min(2 * self._run, _LONGEST)
+        else:
+            self._run = max(2 * taken, _SHORTEST)
+            self._stopped_at = block, start + taken
+        return taken > 0
 
     def take(self, message: int, seen: float, *, is_late: bool) -> Stay | None:
         """What becomes of a message that arrives at a time before the end; None if it is refused."""
@@ -108,12 +122,12 @@ class Service:
         if start >= self._limit:
             return Stay()
         delivery = self.hands.deliver(worker, message, start, is_late=is_late)
-        self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        turn = self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
         if delivery.work is CRASHED:
             self.crew.disturb()
         if delivery.work is CRASHED and self.pool.crashes and delivery.end < self._limit:
             self._doors.crash(worker, delivery.end)
-        return Stay(start=start, delivery=delivery)
+        return Stay(start=start, delivery=delivery, turn=turn)
 
     def _quiet_from(self, seen: float) -> float:
         """Until when nothing interferes with a message that arrives then; not later where something does."""

@@ -154,7 +154,7 @@ class Pool(Generic[Item]):
         if isinstance(options, StreamConsumers) and options.starts:
             outages = [[Outage(0.0, options.starts, "finish"), *each] for each in outages]
         self.is_anonymous = not (len(set(speeds)) > 1 or any(outages) or self.crashes)
-        self._rank = work_rank(_forerunners(site, effects))
+        self._rank = work_rank(forerunners(site, effects))
         self.workers = [
             Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
@@ -382,7 +382,7 @@ class Pool(Generic[Item]):
                 self.source.stopped(worker, outage)
 
 
-def _forerunners(site: Site, effects: list[Effect]) -> int:
+def forerunners(site: Site, effects: list[Effect]) -> int:
     """How many effects must be complete, one after the other, before a pool gets a message."""
     after = site.ledger.after
     own = {effect.number for effect in effects}

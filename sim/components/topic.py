@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sim.components.consumer import Pool, PushConsumers
+from sim.components.consumer import Pool, PushConsumers, forerunners
 from sim.components.effect import Effect
 from sim.components.faults import Down
 from sim.components.queue import Queue
@@ -73,7 +73,7 @@ class Subscription:
         site: where it stands.
         options: the retry policy.
         hop: network delay of a push, s.
-        effects: names of the effects for which it pushes, for the faults of the broker.
+        effects: the effects for which it pushes.
         offer: the subscriber takes a thing, or refuses it with False.
         give_up: told of a thing whose attempts are used up.
 
@@ -87,7 +87,7 @@ class Subscription:
         site: Site,
         options: TopicOptions,
         hop: float,
-        effects: tuple[str, ...],
+        effects: list[Effect],
         offer: Callable[[int], bool],
         give_up: Callable[[int], None],
     ) -> None:
@@ -97,10 +97,13 @@ class Subscription:
         self._give_up = give_up
         self._failures: dict[int, int] = {}
         self._on_the_way = DelayLine(site, hop, self._arrive) if hop else None
-        self._resting = DelayLine(site, options.retry_delay, self.push, rank=PUSH_AGAIN)
+        self._resting = DelayLine(
+            site, options.retry_delay, self.push, rank=PUSH_AGAIN + forerunners(site, effects)
+        )
         self._held_back: deque[int] = deque()
-        self.pauses = site.faults.pauses(effects)
-        self.faults = names(site.faults.conditions(Role.BROKER, effects, Down))
+        its_effects = tuple(effect.name for effect in effects)
+        self.pauses = site.faults.pauses(its_effects)
+        self.faults = names(site.faults.conditions(Role.BROKER, its_effects, Down))
 
     def push(self, thing: int) -> None:
         """One attempt, now; while the topic is down it waits in line."""
@@ -175,7 +178,7 @@ class QueueSubscription:
         self.hop = hop
         self._store = queue.accept
         self._held = 0
-        self._subscription = Subscription(site, options, hop, (effect.name,), self._offer, self._give_up)
+        self._subscription = Subscription(site, options, hop, [effect], self._offer, self._give_up)
         self.faults = self._subscription.faults
         site.unfinished.append(lambda: self._held > 0)
 
@@ -234,7 +237,8 @@ class Subscriber(Source[int]):
         self.pool: Pool[int] | None = None
         self.options = options
         self._site = site
-        self._subscription = Subscription(site, options, hop, its_effects, self._offer, self._give_up)
+        theirs = [site.effects[number] for number in effects]
+        self._subscription = Subscription(site, options, hop, theirs, self._offer, self._give_up)
         self.faults = self._subscription.faults
         self.pauses = self._subscription.pauses
         self.hop = hop

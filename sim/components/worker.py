@@ -99,6 +99,8 @@ class Worker:
                 stretches.append((start, outage.start))
             if outage.in_hand == "lose":
                 return outage.start, True, stretches
+            if start == UNLIMITED:
+                continue  # it is suspended for ever
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
