@@ -311,6 +311,7 @@ def selfcheck(
         str | None, typer.Option(metavar="V01,V10,…", help="Only these cases. Default: all.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: by the size.")] = None,
+    engine: EngineName = Engine.AUTO,
 ) -> None:
     """Check the simulator against closed forms: expected, observed, verdict."""
     with _errors():
@@ -330,7 +331,7 @@ def selfcheck(
         with _bad_input():
             if quick and slow:
                 raise ValueError("--quick and --slow exclude each other")
-            told = run_checks(only, jobs=jobs, quick=quick, slow=slow)
+            told = run_checks(only, jobs=jobs, quick=quick, slow=slow, engine=engine)
             if quick:
                 subset = f"quick subset, at the same tolerances: {', '.join(quick_cases())}"
                 typer.echo(textwrap.fill(subset, width))

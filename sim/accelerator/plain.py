@@ -43,7 +43,7 @@ class Bounds:
     """How far a loop may go.
 
     Attributes:
-        due: when the next copy comes back; messages that are visible later follow it.
+        due: when the next copy comes back; messages that are visible from then on follow it.
         limit: no delivery may end later.
         limits: the same for each worker, where they are not alike.
         is_handled: whether the message at which the loop stopped has been taken care of.
@@ -77,7 +77,7 @@ def alike_one(
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
-        if seen <= due:
+        if seen < due:
             since = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration
@@ -86,7 +86,7 @@ def alike_one(
                 push(start)
                 continue
         while True:
-            if seen > due:
+            if seen >= due:
                 yield COMES_BACK
                 due, limit = bounds.due, bounds.limit
                 continue
@@ -117,7 +117,7 @@ def alike_many(
     """The same for work of several stages: a hop, several effects; none of them fails."""
     due, limit = bounds.due, bounds.limit
     for seen, durations in zip(visible, stages, strict=True):
-        if seen <= due:
+        if seen < due:
             since = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
             for duration in durations:
@@ -127,7 +127,7 @@ def alike_many(
                 push(start)
                 continue
         while True:
-            if seen > due:
+            if seen >= due:
                 yield COMES_BACK
                 due, limit = bounds.due, bounds.limit
                 continue
@@ -170,7 +170,7 @@ def each_one(  # noqa: PLR0917 - plain data
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
-        if seen <= due:
+        if seen < due:
             since, _, _, worker = free[0]
             start = seen if seen > since else since  # noqa: FURB136
             end = start + duration / speeds[worker]
@@ -181,7 +181,7 @@ def each_one(  # noqa: PLR0917 - plain data
                 choose(worker)
                 continue
         while True:
-            if seen > due:
+            if seen >= due:
                 bounds.count = count
                 yield COMES_BACK
                 due, count = bounds.due, bounds.count
@@ -222,7 +222,7 @@ def each_many(  # noqa: PLR0917 - plain data
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, durations in zip(visible, stages, strict=True):
         while True:
-            if seen > due:
+            if seen >= due:
                 bounds.count = count
                 yield COMES_BACK
                 due, count = bounds.due, bounds.count

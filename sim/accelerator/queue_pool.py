@@ -4,7 +4,7 @@ Why it is exact. Copies are received in the order in which they became visible, 
 free longest, so that receives never go backwards in time: when a copy is received, everything that could be
 visible before it is known. A receive tells at once how the delivery ends (:mod:`sim.accelerator.hands`), and
 so whether and when the copy comes back. What is due back waits in line and is merged with the arrivals by
-time; at one instant arrivals come first, then what became visible again, then what was given back.
+time; at one instant what became visible again comes first, then what was given back, then arrivals.
 """
 
 from __future__ import annotations

@@ -243,20 +243,28 @@ class Queue(Source[Receipt]):
         return receipt
 
     def _show(self, copy: int, now: float) -> None:
-        """A copy is visible: somebody who waits receives it."""
+        """A copy is visible: somebody who waits receives it, unless others have been visible for longer."""
         self._state[copy] = _VISIBLE
-        if self.waiting and not (self.pauses and self._is_paused()):
-            worker = self.longest_waiting(now)
-            if worker is not None:
-                receipt = self._receive(copy, now)
-                if receipt is None:
-                    self.waiting.appendleft(worker)
-                else:
-                    self.hand(worker, (receipt,))
-                return
+        if self.waiting and not self._visible and not (self.pauses and self._is_paused()):
+            self._hand_out(copy, now)
+            return
         self._visible.append(copy)
         if self._polls is not None:
             self._polls.alert()
+
+    def _hand_out(self, copy: int, now: float) -> None:
+        """The worker that has waited longest receives a visible copy; it stays visible if there is none."""
+        worker = self.longest_waiting(now)
+        if worker is None:
+            self._visible.append(copy)
+            if self._polls is not None:
+                self._polls.alert()
+            return
+        receipt = self._receive(copy, now)
+        if receipt is None:
+            self.waiting.appendleft(worker)
+        else:
+            self.hand(worker, (receipt,))
 
     def _return(self, copy: int) -> None:
         """A copy in flight is visible again, or gone if its retention is over."""
@@ -308,6 +316,6 @@ class Queue(Source[Receipt]):
             while self.waiting and self._visible and not self._is_paused():
                 copy = self._visible.popleft()
                 if self._state[copy] == _VISIBLE:
-                    self._show(copy, end)
+                    self._hand_out(copy, end)
             if self._polls is not None:
                 self._polls.alert()

@@ -19,6 +19,7 @@ from sim.selfcheck.experiment import Experiment, Told, metric_of
 from sim.selfcheck.plan import TOLD, WAITING, cases, experiments
 from sim.selfcheck.seen import Seen
 from sim.selfcheck.tolerance import FAIL, NOT_RUN, PASS, Judgement, PerRun, Verdict, judge
+from sim.vocabulary import Engine
 
 _WORTH_PROCESSES = 0.3
 """Seconds of work above which a study is spread over processes; they are started once for all studies."""
@@ -64,7 +65,14 @@ def scenario(file: str) -> Scenario:
     return load(DATA / "selfcheck" / f"{file}.yaml")
 
 
-def check_case(case: str, *, jobs: int | None = None, quick: bool = False, slow: bool = False) -> list[Check]:
+def check_case(
+    case: str,
+    *,
+    jobs: int | None = None,
+    quick: bool = False,
+    slow: bool = False,
+    engine: Engine = Engine.AUTO,
+) -> list[Check]:
     """Run one case.
 
     Args:
@@ -72,6 +80,7 @@ def check_case(case: str, *, jobs: int | None = None, quick: bool = False, slow:
         jobs: processes; None chooses by the size of each study, 1 stays in this one.
         quick: only the experiments of the quick subset.
         slow: also those that take minutes.
+        engine: how runs are made.
 
     Returns:
         One check per metric, in the order of the file; several where there are variants.
@@ -79,7 +88,7 @@ def check_case(case: str, *, jobs: int | None = None, quick: bool = False, slow:
     Raises:
         ValueError: no case has this id.
     """
-    return list(selfcheck([case], jobs=jobs, quick=quick, slow=slow))
+    return list(selfcheck([case], jobs=jobs, quick=quick, slow=slow, engine=engine))
 
 
 def selfcheck(
@@ -88,6 +97,7 @@ def selfcheck(
     jobs: int | None = None,
     quick: bool = False,
     slow: bool = False,
+    engine: Engine = Engine.AUTO,
     on_case: Callable[[Case], None] | None = None,
 ) -> Iterator[Check]:
     """Run cases one after the other.
@@ -97,6 +107,7 @@ def selfcheck(
         jobs: processes; None chooses by the size of each study.
         quick: only the experiments of the quick subset; the rest is not run.
         slow: also what takes minutes.
+        engine: how runs are made.
         on_case: told of each case before it is run.
 
     Raises:
@@ -110,15 +121,15 @@ def selfcheck(
         case = cases()[name]
         if on_case is not None:
             on_case(case)
-        yield from _run(case, jobs, quick=quick, slow=slow)
+        yield from _run(case, jobs, engine, quick=quick, slow=slow)
 
 
-def _run(case: Case, jobs: int | None, *, quick: bool, slow: bool) -> list[Check]:
+def _run(case: Case, jobs: int | None, engine: Engine, *, quick: bool, slow: bool) -> list[Check]:
     metrics = {metric.name: metric for metric in case.metrics}
     found: list[Check] = []
     for experiment in experiments().get(case.id, ()):
         left_out = _left_out(experiment, quick=quick, slow=slow)
-        seen = None if left_out else _study(experiment, jobs)
+        seen = None if left_out else _study(experiment, jobs, engine)
         for key, observe in experiment.observe.items():
             metric = metrics[metric_of(key)]
             expected = experiment.expected.get(metric.name, metric.expected)
@@ -146,12 +157,18 @@ def _left_out(experiment: Experiment, *, quick: bool, slow: bool) -> str:
     return ""
 
 
-def _study(experiment: Experiment, jobs: int | None) -> Seen:
+def _study(experiment: Experiment, jobs: int | None, engine: Engine) -> Seen:
     question = scenario(experiment.file)
     runs: list[Run] = []
     if jobs is None:
         jobs = (os.cpu_count() or 1) if estimated_seconds(question) >= _WORTH_PROCESSES else 1
-    data = run_study(question, jobs=jobs, keeps_all_messages=experiment.keeps_messages, on_done=runs.append)
+    data = run_study(
+        question,
+        jobs=jobs,
+        engine=engine,
+        keeps_all_messages=experiment.keeps_messages,
+        on_done=runs.append,
+    )
     names = list(question.architectures)
     runs.sort(key=lambda run: (names.index(run.architecture), run.replication))
     return Seen(data, runs)

@@ -32,16 +32,16 @@ def both(kind, times=None, *, workload=None, effects=None, faults=None, horizon=
     Returns:
         The record.
     """
-    record, reasons, by_processes = _run(kind, times, workload, effects, faults, horizon, blocks)
-    assert not any(reasons.values()), reasons
+    record, (reasons, _), by_processes = _run(kind, times, workload, effects, faults, horizon, blocks)
+    assert not reasons
     assert not differences(by_processes, record)
     return record
 
 
 def left_to_processes(kind, *, workload=None, effects=None, faults=None, horizon="100s", **blocks):
     """Why blocks leave a run to the processes; arguments as of :func:`both`."""
-    _, reasons, _ = _run(kind, None, workload, effects, faults, horizon, blocks)
-    assert all(reasons.values())
+    _, (reasons, in_blocks), _ = _run(kind, None, workload, effects, faults, horizon, blocks)
+    assert not in_blocks
     return set(reasons.values())
 
 
@@ -59,8 +59,9 @@ def _run(kind, times, workload, effects, faults, horizon, blocks):  # noqa: PLR0
             Path(folder, "trace.csv").write_text("\n".join(["time", *map(str, times), ""]), encoding="utf-8")
             tree["workload"] = {"arrivals": {"trace": {"file": "trace.csv", "time": "time"}}}
         scenario = sim.loads(json.dumps(tree), folder=folder)
-        record, reasons = simulate(scenario, kind, 0, "blocks")
-        return record, reasons, simulate(scenario, kind, 0, "processes")[0]
+        record, ways = simulate(scenario, kind, 0, "blocks")
+        in_blocks = [name for name in ways.paths if ways.paths[name] == "blocks"]
+        return record, (ways.reasons, in_blocks), simulate(scenario, kind, 0, "processes")[0]
 
 
 def fates(record, copies=0):

@@ -57,7 +57,7 @@ def sampled(scenario, name, times):
         return built
 
     with mock.patch.object(parts, "Site", site):
-        return replication.run_replication(scenario, name, 0), heard
+        return replication.run_replication(scenario, name, 0, "processes"), heard
 
 
 @pytest.mark.parametrize("number", range(12))

@@ -32,7 +32,7 @@ from sim.selfcheck.cases import DATA
 from sim.selfcheck.check import Check, check_case
 from sim.selfcheck.plan import experiments
 from sim.selfcheck.tolerance import PASS
-from sim.vocabulary import Outcome
+from sim.vocabulary import Engine, Outcome
 
 Patch = pytest.MonkeyPatch
 
@@ -65,7 +65,7 @@ def run(control: Control) -> dict[str, Check]:
         patch.setattr(
             check, "scenario", lambda file: load(DATA / "selfcheck" / f"{file}.yaml", control.shorter)
         )
-        return {found.metric: found for found in check_case(control.case, jobs=1)}
+        return {found.metric: found for found in check_case(control.case, jobs=1, engine=Engine.PROCESSES)}
 
 
 def nothing(patch: Patch) -> None:
