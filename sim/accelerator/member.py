@@ -62,8 +62,11 @@ class Member:
 
     def advance(self, until: float) -> None:
         """Do all that happens before a time until which it is known what arrives."""
+        is_last = until == UNLIMITED
         until = min(until, self._limit)
         while self._step != "is over":
+            if is_last and all(lane.committed == len(lane.order) for lane in self.lanes):
+                return  # whatever comes, nothing is left that it could change
             if self._step == "waits":
                 if not self._wait(until):
                     return
