@@ -98,6 +98,8 @@ class Worker:
                 stretches.append((start, outage.start))
             if outage.in_hand == "lose":
                 return outage.start, True, stretches
+            if end == UNLIMITED:  # suspended for good, unless a crash comes
+                continue
             left = end - max(outage.start, start)
             start = max(outage.end, start)
             end = start + left
