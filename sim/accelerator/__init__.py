@@ -9,7 +9,8 @@ sorted by time, and writes the same columns of the ledger, bit for bit, that its
 - :mod:`~sim.accelerator.publishing` what arrives at them;
 - :mod:`~sim.accelerator.hands` what a worker makes of one delivery, with all that can go wrong;
 - :mod:`~sim.accelerator.plain` is the hot loop for all that goes well;
-- :mod:`~sim.accelerator.queue_pool` and its siblings tell what a holder does in between.
+- :mod:`~sim.accelerator.queue_pool` tells what a queue does in between;
+- :mod:`~sim.accelerator.group_pool` what a consumer group does, member by member.
 
 Where two things meet that blocks do not keep apart, they say so (:class:`~sim.accelerator.choice.Inexact`),
 and the whole run is simulated by its processes.

@@ -32,7 +32,7 @@ from sim.components.timelines import Condition, ends_of
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 14
 
 
 class GroupPool:

@@ -1,8 +1,9 @@
-"""A member of a consumer group, worked out: the life of its worker and what its group keeps for it.
+"""A member of a consumer group, worked out: the life of its worker.
 
 Members share nothing, so each is worked out by itself, from one fetch to the next. While nothing can
 interfere the hot loop does it (:mod:`sim.accelerator.fetching`); else this tells the same step by step, as
-the twin of :class:`~sim.components.log.Group` and of a worker's process: a member asks, waits, or is away.
+the twin of a worker's process: a member asks, waits, or is away. What its group keeps for it stands in
+:mod:`sim.accelerator.assignment`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
+from sim.accelerator.assignment import Assignment, Records
 from sim.accelerator.fetching import Fetches, fetch
 from sim.accelerator.lane import Lane
 from sim.accelerator.publishing import Inexact
@@ -27,11 +29,9 @@ if TYPE_CHECKING:
 
 _STRETCH = 64
 _Step = Literal["asks", "waits", "is over"]
-_Records = list[tuple[Lane, int, int]]
-"""What a fetch brings: from one position of a partition to another."""
 
 
-class Member:
+class Member(Assignment):
     """One member with at least one partition.
 
     Args:
@@ -41,29 +41,23 @@ class Member:
     """
 
     def __init__(self, owner: GroupPool, worker: Worker, lanes: list[Lane]) -> None:
-        self._owner = owner
+        super().__init__(owner, lanes)
         self._worker = worker
-        self.lanes = lanes
-        self._limit = owner.limit
-        self._interval = owner.interval
-        self._poll = owner.poll
-        self._retention = owner.retention
         self._now: float = 0.0
         self._seen_at = 0.0
         self._step: _Step = "asks"
-        self._turn = 0
-        self._last_commit: float = 0.0
-        self._timers: list[float] = []
         self._asks_at = UNLIMITED
         self._since = 0.0
         self._is_in_event = False
         self._next_outage = 0
-        self._has_to_join = owner.joins_late
 
     def advance(self, until: float) -> None:
         """Do all that happens before a time until which it is known what arrives."""
+        is_last = until == UNLIMITED
         until = min(until, self._limit)
         while self._step != "is over":
+            if is_last and all(lane.committed == len(lane.order) for lane in self.lanes):
+                return  # whatever comes, nothing is left that it could change
             if self._step == "waits":
                 if not self._wait(until):
                     return
@@ -91,7 +85,7 @@ class Member:
             self._is_in_event = False
         elif self._owner.is_fed_at_once and self._is_in_event and self._arrival()[0] == self._now:
             raise Inexact("a member works in no time on one of several reports of an instant")
-        self._work_off(self._take(self._owner.batch))
+        self._work_off(self._take(self._owner.batch, self._now))
 
     def _run(self, until: float) -> None:
         """The hot loop."""
@@ -129,71 +123,9 @@ class Member:
             lane.fetched = lane.done = lane.passed = lane.begun = position
             lane.committed = committed
 
-    def _take(self, limit: int) -> _Records:
-        """Fetch; the twin of ``Group.take``."""
-        now, lanes, found = self._now, self.lanes, 0
-        if now >= self._last_commit + self._interval:
-            self._commit(now)
-        records: _Records = []
-        if any(windows.covers(now) for windows in self._owner.pauses):
-            return records
-        if self._has_to_join:
-            self._has_to_join = False
-            for lane in lanes:
-                self._expire(lane, now)
-                self._pass_over(lane, now)
-            self._commit(now)
-        for step in range(len(lanes)):
-            lane = lanes[(self._turn + step) % len(lanes)]
-            position = lane.fetched
-            if position >= lane.arrived:
-                continue
-            self._expire(lane, now)
-            if lane.fetched > position and self._owner.resets_to_end:
-                self._pass_over(lane, now)
-            position = lane.fetched
-            lane.fetched = max(min(lane.arrived, position + limit - found), position)
-            if lane.fetched > position:
-                records.append((lane, position, lane.fetched))
-                found += lane.fetched - position
-            if found >= limit:
-                self._turn = (self._turn + step + 1) % len(lanes)
-                break
-        if not records and any(lane.done > lane.committed for lane in lanes):
-            due = max(self._last_commit + self._interval, now)
-            self._timers.append(turn_at(self._poll, now, due) if self._poll else due)
-        return records
-
-    def _expire(self, lane: Lane, now: float) -> None:
-        """Go past what the log has deleted; the twin of ``Group._expire``."""
-        if self._retention == UNLIMITED:
-            return
-        position = lane.fetched
-        while position < lane.arrived:
-            gone = lane.times[position] + self._retention
-            if gone > now:
-                break
-            if position >= lane.passed:
-                self._remove(lane, position, Outcome.EXPIRED, max(gone, lane.rewound))
-            position += 1
-        if position > lane.fetched:
-            lane.step_over(position)
-
-    def _pass_over(self, lane: Lane, now: float) -> None:
-        """Go on behind the newest record; the twin of ``Group._pass_over``."""
-        for position in range(max(lane.fetched, lane.passed), lane.arrived):
-            self._remove(lane, position, Outcome.DROPPED, now)
-        self._owner.unbegun.update(lane.order[lane.begun : lane.arrived].tolist())
-        lane.step_over(max(lane.arrived, lane.fetched))
-
-    def _remove(self, lane: Lane, position: int, fate: Outcome, now: float) -> None:
-        owner = self._owner
-        owner.end(owner.copy(lane.order.item(position)), fate, now)
-        owner.log.removed.append(now)
-
     # --- a member works -----------------------------------------------------------------------------------
 
-    def _work_off(self, records: _Records) -> None:
+    def _work_off(self, records: Records) -> None:
         """Work on what has been fetched, if anything, until something sends the member back."""
         worker, hop = self._worker, self._owner.hop
         self._step = "asks"
@@ -206,7 +138,7 @@ class Member:
                 return
             self._now = end
             if is_lost:
-                self._crash()
+                self._crash(self._now)
                 return
         for number, (lane, start, stop) in enumerate(records, start=1):
             position = start
@@ -301,7 +233,7 @@ class Member:
         if delivery.work is CRASHED:
             if not has_ended:
                 owner.log.returned.append(self._now)
-            self._crash()
+            self._crash(self._now)
             return False
         lane.done += 1
         if delivery.work is not DONE:
@@ -361,7 +293,7 @@ class Member:
         if self._worker.outage_at(self._now) is not None:
             return
         if not self._poll:
-            self._work_off(self._take(1))
+            self._work_off(self._take(1, self._now))
         elif self._asks_at == UNLIMITED:
             self._asks_at = turn_at(self._poll, self._since, self._now)
 
@@ -393,40 +325,3 @@ class Member:
         self._now = outage.end
         if outage.end >= self._limit:
             self._step = "is over"
-
-    def _stop(self, outage: Outage, now: float) -> None:
-        """The twin of ``Group.stopped``."""
-        if outage.in_hand == "finish":
-            self._commit(now)
-        elif outage.in_hand == "lose":
-            self._go_back(now)
-        if outage.in_hand != "resume":
-            self._count_from(outage.end)
-
-    def _crash(self) -> None:
-        self._go_back(self._now)
-        self._count_from(self._now)
-
-    def _go_back(self, now: float) -> None:
-        """To the committed offsets."""
-        if self._owner.pool.idempotent:
-            self._owner.write(self.lanes)
-        for lane in self.lanes:
-            lane.rewind(lane.committed, now)
-
-    def _commit(self, now: float) -> None:
-        self._count_from(now)
-        for lane in self.lanes:
-            lane.commit(now)
-
-    def _count_from(self, now: float) -> None:
-        """The commit interval begins anew; timers from before do nothing any more."""
-        if now != self._last_commit:
-            self._timers.clear()
-        self._last_commit = now
-
-    def close(self) -> None:
-        """What nobody came to fetch before its retention was over is gone all the same."""
-        for lane in self.lanes:
-            lane.arrived = len(lane.order)
-            self._expire(lane, self._limit)

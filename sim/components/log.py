@@ -8,7 +8,7 @@ been idle so long, and when it stops in good order. After a crash it begins agai
 its commit interval from then: what lies between is repeated. A group that joins late, or whose offset has
 expired, goes on as ``reset`` says; one that is there from the start has committed offset 0. A record counts
 as delivered when it reaches its handler, not when it is fetched, so that the backlog holds what waits in a
-member's memory.
+member's memory. An idle member that looks again, or commits, does so after all that arrives at that instant.
 
 Left out: rebalancing (a member that is down keeps its partitions, as with static membership), segments,
 replication, producers that batch per partition.

@@ -92,6 +92,21 @@ def test_a_crash_reaches_work_that_is_suspended():
     assert run("pubsub", effects=ONE_LONG, faults=faults).outcomes() == ["lost"]
 
 
+def test_work_that_is_suspended_for_good_stays_so_whatever_outage_follows():
+    """Away from 1 s on without end, and again from 5 s to 6 s."""
+    faults = down("1s", "unlimited", in_hand="resume")
+    faults["again"] = {
+        "kind": "down",
+        "target": "consumers",
+        "at": "5s",
+        "duration": "1s",
+        "in_hand": "resume",
+    }
+    told = run("single_broker", effects=ONE_LONG, faults=faults, top={"drain": "60s"})
+    assert told.record.is_censored
+    assert told.record.end == told.record.horizon + 60
+
+
 def test_a_service_that_is_lost_while_it_is_away_loses_its_memory():
     """Away in good order from 1 s, lost at 5 s: what was in hand is done, what waited in memory is lost."""
     faults = down("1s", "20s")
