@@ -211,7 +211,7 @@ def sweep(  # noqa: PLR0913 - one argument per option
         from sim.scenario.points import grid_of
 
         scenario = load(file, overrides=overrides or (), replications=replications, seed=seed)
-        grid = grid_of(scenario, vary, {"engine": engine})
+        grid = grid_of(scenario, vary)
         folder = Path("results") / f"{scenario.slug}_sweep" if out is None else out
         with _place(cluster, jobs) as apply, sweep_progress(scenario.name, len(grid.points)) as on_done:
             try:

@@ -49,6 +49,7 @@ class Crew:
         self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
+        self._is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and len(pool.effects) == 1
         is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
         self._ends: list[tuple[float, float, float]] | None = None
         if not (self.is_alike or is_one_stretch):
@@ -214,6 +215,8 @@ class Crew:
             entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:
             raise Inexact("work that takes no time, at the instant at which a broker is back")
+        elif start == seen and self._is_chained:
+            raise Inexact("work that takes no time, on what is reported at that instant")
         elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
             entry = (end, UNLIMITED, count, worker.index)
         heapreplace(self._free, entry)

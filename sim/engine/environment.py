@@ -4,10 +4,10 @@
 
 What falls on the same instant happens in the order of its rank, and within a rank in the order in which it
 was scheduled: brokers come back, workers end what they do (those of a later effect before those of the effect
-it waits for), workers come back in the order of their numbers, messages become visible again, messages arrive,
-failed pushes are repeated (those of a later effect after those of the effect it waits for), idle members of
-consumer groups look again, retention ends. So what is finished at an instant counts as finished for all else
-that happens then.
+it waits for), workers come back in the order of their numbers, messages become visible again, messages
+arrive, failed pushes are repeated (those of a later effect after those of the effect it waits for), idle
+members of consumer groups look again, retention ends. So what is finished at an instant counts as finished
+for all else that happens then.
 """
 
 from __future__ import annotations

@@ -6,12 +6,10 @@ measured in the same process: the rate of bare ``yield env.timeout(1)`` loops in
 
 from __future__ import annotations
 
-import json
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,11 +46,6 @@ class Sample:
     def ratio(self) -> float:
         """To B."""
         return self.rate / self.bare
-
-
-def ledger_bytes(record: Record) -> int:
-    """Bytes of all arrays of a record; one that several columns share counts once."""
-    return sum(array.nbytes for array in {id(array): array for array in _arrays(record)}.values())
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -113,7 +106,7 @@ def _replication(name: str, messages: int, engine: str, overrides: tuple[str, ..
     (record,) = kept
     pairs = len(record.published) * len(record.effects)
     ended = sum(int(np.sum(pair.outcome != Outcome.PENDING)) for pair in record.pairs)
-    return ended / pairs * len(record.published) * workload.units / seconds, ledger_bytes(record) / pairs
+    return ended / pairs * len(record.published) * workload.units / seconds, record.nbytes / pairs
 
 
 def _study(messages: int) -> float:
@@ -122,17 +115,6 @@ def _study(messages: int) -> float:
     scenario = sim.load(STUDY, replications=replications)
     seconds = cpu_seconds(lambda: run_study(scenario, jobs=1))
     return expected_messages(scenario) * len(scenario.architectures) * replications / seconds
-
-
-def _arrays(value: Any) -> Iterator[np.ndarray]:
-    if isinstance(value, np.ndarray):
-        yield value
-    elif is_dataclass(value):
-        for part in fields(value):
-            yield from _arrays(getattr(value, part.name))
-    elif isinstance(value, tuple):
-        for part in value:
-            yield from _arrays(part)
 
 
 if __name__ == "__main__":

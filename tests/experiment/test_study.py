@@ -96,7 +96,8 @@ def test_manifest_tells_what_was_run() -> None:
     for entry in manifest["architectures"]:
         assert len(manifest["fingerprints"][entry["name"]]) == 3
         assert entry["workers"] == sum(entry["pools"].values())
-        assert set(entry["path"].values()) == {"processes"}
+        assert set(entry["path"].values()) == {"blocks"}
+        assert entry["why_processes"] == {}
 
 
 def test_sums_hold_in_the_summary() -> None:

@@ -81,7 +81,7 @@ def test_all_architectures_meet_the_same_messages_and_the_same_service_times(mon
         return answer
 
     monkeypatch.setattr(Effect, "begin", begin_and_compare)
-    records = [run_replication(scenario, name, 0) for name in KINDS]
+    records = [run_replication(scenario, name, 0, "processes") for name in KINDS]
     assert max(attempt for _, _, attempt in draws) >= 1
     for record in records[1:]:
         assert np.array_equal(record.published, records[0].published)
