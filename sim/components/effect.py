@@ -19,8 +19,8 @@ from sim.components.faults import Delay, Loss, Reject, Slow
 from sim.components.timelines import Condition, names
 from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
-from sim.engine.quantities import Block, Count, Share
-from sim.engine.streams import uniform
+from sim.engine.quantities import UNLIMITED, Block, Count, Share
+from sim.engine.streams import BLOCK, BLOCK_BITS, KEPT_BLOCKS, uniform
 from sim.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -89,13 +89,17 @@ class Effect:
         conditions = site.faults.conditions(Role.SINK, (name,), Reject, Slow, Delay, Loss)
         self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
         self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
-        self._can_fail = bool(options.failure or options.poison or conditions)
+        self._timed = [condition for condition in conditions if condition.windows is not None]
+        self._plain: list[float] = []
+        self._plain_block = -1
+        self._plain_blocks: dict[int, list[float]] = {}
+        self._messages = len(site.messages)
         self.node = site.wiring.add(Node(f"{name}.sink", "sink", (name,), options, names(conditions)))
 
     def refuse_during(self, conditions: list[Condition]) -> None:
         """Attempts also fail at once while one of these is active."""
         self._rejects += conditions
-        self._can_fail = self._can_fail or bool(conditions)
+        self._timed += [condition for condition in conditions if condition.windows is not None]
 
     @property
     def conditions(self) -> list[Condition]:
@@ -106,9 +110,24 @@ class Effect:
         """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
         number = self.attempts[message]
         self.attempts[message] = number + 1
-        if not self._can_fail:
-            return self._service(message, number), SUCCEEDS, number
+        if not (number or self._timed):  # most attempts: they are made in blocks, and need no second look
+            if message >> BLOCK_BITS != self._plain_block:
+                self._turn_to(message >> BLOCK_BITS)
+            duration = self._plain[message & (BLOCK - 1)]
+            if duration != UNLIMITED:
+                return duration, SUCCEEDS, 0
         return *self.attempt(message, number, now), number
+
+    def _turn_to(self, block: int) -> None:
+        """Look up the first attempts of a block of messages, see :meth:`first_attempts`."""
+        if block not in self._plain_blocks:
+            if len(self._plain_blocks) >= KEPT_BLOCKS:  # a block can always be made again
+                del self._plain_blocks[next(iter(self._plain_blocks))]
+            low = block * BLOCK
+            times = self.first_attempts(low, min(low + BLOCK, self._messages))
+            self._plain_blocks[block] = times.tolist()
+        self._plain = self._plain_blocks[block]
+        self._plain_block = block
 
     def attempt(self, message: int, number: int, now: float) -> tuple[float, Attempt]:
         """An attempt, counted from 0, that starts now: how long it takes at normal speed, and how it ends."""
@@ -167,11 +186,13 @@ class Effect:
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
-        if not self.applications[message]:
+        if self.applications[message]:
+            self.applications[message] += 1
+        else:
+            self.applications[message] = 1
             self._first_applied[message] = now
             if late:
                 self._late[message] = 1
-        self.applications[message] += 1
         for tell in self.on_applied:
             tell(message)
 

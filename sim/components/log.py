@@ -123,7 +123,6 @@ class Group(Source[int]):
         self.log.partitions = log.partition_of
         self.records_of = log
         self.consumers = consumers
-        self._site = site
         self.inlet: Inlet | None = None
         self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
         self._interval = consumers.commit_interval

@@ -95,7 +95,6 @@ class Queue(Source[Receipt]):
         self._deliveries = self.log.deliveries
         self.options = options
         self.consumers = consumers
-        self._site = site
         self._messages = len(site.messages)
         self._max_receives = options.max_receives
         self._exhausted = Outcome.DEAD_LETTERED if options.dead_letter else Outcome.DROPPED
@@ -106,17 +105,16 @@ class Queue(Source[Receipt]):
         self._visible: deque[int] = deque()
         self._held = 0
         self._in_flight = DelayLine(
-            site, options.visibility_timeout, self._visibility_ends, self._is_in_flight, rank=VISIBLE_AGAIN
+            site, options.visibility_timeout, self._visibility_ends, self._forget_done, rank=VISIBLE_AGAIN
         )
         self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
         self._nacked: DelayLine | None = None
         if self._on_error == "nack" and consumers.retry_delay:
             self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends, rank=GIVEN_BACK)
         self._expiring: DelayLine | None = None
-        self._retention = options.retention
         if options.retention < site.limit:
             self._expiring = DelayLine(
-                site, options.retention, self._retention_ends, self._is_held, rank=RETENTION
+                site, options.retention, self._retention_ends, self._forget_gone, rank=RETENTION
             )
         self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
         self.pauses = site.faults.pauses(its_effects)
@@ -149,15 +147,16 @@ class Queue(Source[Receipt]):
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
         del worker
-        if not self._visible or (self.pauses and self._is_paused()):
+        visible = self._visible
+        if not visible or (self.pauses and self._is_paused()):
             return None
-        if limit == 1 and self._state[self._visible[0]] == _VISIBLE:
-            receipt = self._receive(self._visible.popleft(), now)
+        if limit == 1 and self._state[visible[0]] == _VISIBLE:
+            receipt = self._receive(visible.popleft(), now)
             if receipt is not None:
                 return (receipt,)
         taken: list[Receipt] = []
-        while self._visible and len(taken) < limit:
-            copy = self._visible.popleft()
+        while visible and len(taken) < limit:
+            copy = visible.popleft()
             if self._state[copy] == _VISIBLE and (receipt := self._receive(copy, now)) is not None:
                 taken.append(receipt)
         return taken or None
@@ -263,7 +262,7 @@ class Queue(Source[Receipt]):
         now = self._site.now
         self.log.returned.append(now)
         self._state[copy] = _VISIBLE
-        if now >= self._accepted[copy] + self._retention:
+        if now >= self._accepted[copy] + self.options.retention:
             self._remove(copy, Outcome.EXPIRED, now)
         else:
             self._show(copy, now)
@@ -280,6 +279,15 @@ class Queue(Source[Receipt]):
         copy, delivery = receipt
         return self._state[copy] == _IN_FLIGHT and self._deliveries[copy] == delivery
 
+    def _forget_done(self, line: deque[tuple[float, Receipt]]) -> None:
+        """Of what was received, what has been deleted, given back or received again."""
+        state, deliveries = self._state, self._deliveries
+        while line:
+            copy, delivery = line[0][1]
+            if state[copy] == _IN_FLIGHT and deliveries[copy] == delivery:
+                return
+            line.popleft()
+
     def _delay_ends(self, copy: int) -> None:
         if self._state[copy] == _DELAYED:
             self._show(copy, self._site.now)
@@ -291,8 +299,11 @@ class Queue(Source[Receipt]):
         if self._state[receipt[0]] == _NACKED:
             self._return(receipt[0])
 
-    def _is_held(self, copy: int) -> bool:
-        return self._state[copy] != _GONE
+    def _forget_gone(self, line: deque[tuple[float, int]]) -> None:
+        """Of what expires, what is no longer there."""
+        state = self._state
+        while line and state[line[0][1]] == _GONE:
+            line.popleft()
 
     def _retention_ends(self, copy: int) -> None:
         if self._state[copy] in (_VISIBLE, _DELAYED):

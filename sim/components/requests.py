@@ -40,7 +40,6 @@ class Requests(Source[int]):
         callers = Node(CALLERS, "callers", tuple(effect.name for effect in effects), options)
         super().__init__(site, site.wiring.add(callers), "request")
         self.log = site.ledger.log("consumers", tuple(effect.number for effect in effects))
-        self._site = site
         self._ledger = site.ledger
         self.timeout = options.timeout
         self.hop = hop

@@ -233,7 +233,6 @@ class Subscriber(Source[int]):
         self.log = site.ledger.log(name, effects, pushed=True)
         self.pool: Pool[int] | None = None
         self.options = options
-        self._site = site
         self._subscription = Subscription(site, options, hop, its_effects, self._offer, self._give_up)
         self.faults = self._subscription.faults
         self.pauses = self._subscription.pauses
