@@ -166,6 +166,9 @@ class Pool(Generic[Item]):
         """Send the workers to work."""
         site = self.site
         site.at_work.append(self)
+        self.source.start()
+        for effect in self.effects:
+            effect.start()
         for worker in self.workers:
             worker.loop = Loop(site, self._work(worker))
             if worker.outages:

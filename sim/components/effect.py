@@ -7,7 +7,6 @@ processing. Left out: sinks with a capacity of their own.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,7 +25,7 @@ from sim.vocabulary import Role
 if TYPE_CHECKING:
     from sim.components.site import Site
 
-
+_WITHIN_BLOCK = BLOCK - 1
 MOST_COPIES = 1000
 
 
@@ -70,12 +69,13 @@ class Effect:
 
     Attributes:
         node: name of its sink.
+        attempts: of each message, how often its pool has tried.
     """
 
     def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
         self.number = number
         self.name = name
-        self.attempts = array("I", [0]) * len(site.messages)
+        self.attempts: list[int] = []
         self.applications = site.ledger.applications[number]
         self.on_applied: list[Callable[[int], None]] = []
         self._site = site
@@ -106,14 +106,19 @@ class Effect:
         """Everything that can hit its attempts."""
         return [*self._rejects, *self._others]
 
+    def start(self) -> None:
+        """Its pool goes to work: nothing has been tried yet."""
+        self.attempts = [0] * self._messages
+
     def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
         """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
-        number = self.attempts[message]
-        self.attempts[message] = number + 1
+        attempts = self.attempts
+        number = attempts[message]
+        attempts[message] = number + 1
         if not (number or self._timed):  # most attempts: they are made in blocks, and need no second look
             if message >> BLOCK_BITS != self._plain_block:
                 self._turn_to(message >> BLOCK_BITS)
-            duration = self._plain[message & (BLOCK - 1)]
+            duration = self._plain[message & _WITHIN_BLOCK]
             if duration != UNLIMITED:
                 return duration, SUCCEEDS, 0
         return *self.attempt(message, number, now), number
@@ -186,10 +191,11 @@ class Effect:
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
-        if self.applications[message]:
-            self.applications[message] += 1
+        applications = self.applications
+        if applications[message]:
+            applications[message] += 1
         else:
-            self.applications[message] = 1
+            applications[message] = 1
             self._first_applied[message] = now
             if late:
                 self._late[message] = 1

@@ -137,6 +137,9 @@ class Source(Generic[Item]):
         self.inlet: Inlet | None = None
         self._site = site
 
+    def start(self) -> None:
+        """Its pool goes to work."""
+
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Item] | None:
         """Up to ``limit`` items for a worker that is free now, or None."""
         raise NotImplementedError

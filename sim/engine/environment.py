@@ -110,12 +110,16 @@ class Loop:
 class Environment(simpy.Environment):
     """The clock of one run."""
 
-    _is_waking = False
+    __slots__ = ("_is_waking", "_now")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_waking = False
 
     def run_until(self, time: float) -> None:
         """Process every event earlier than a time; then it is that time.
 
-        The same as :meth:`simpy.Environment.run` and ``step``, without a call per event and with :class:`Loop`.
+        As :meth:`simpy.Environment.run` and ``step`` do, without a call per event and with :class:`Loop`.
         """
         queue: list[tuple[float, int, int, Any]] = self._queue  # pyright: ignore[reportAssignmentType]
         end = Event(self)
@@ -172,6 +176,9 @@ class Environment(simpy.Environment):
         event = next(process, None)
         if event is not None:
             self.process(_continued(event, process))
+
+
+Environment.now = Environment._now  # type: ignore  # a slot, where SimPy has a property that costs a call
 
 
 def _continued(event: Event, process: Process) -> Process:

@@ -158,4 +158,4 @@ def observe(scenario, name, replication=0):
         mock.patch.object(Effect, "begin", begin_and_tell),
         mock.patch.object(Effect, "apply", apply_and_tell),
     ):
-        return Run(run_replication(scenario, name, replication), seen)
+        return Run(run_replication(scenario, name, replication, "processes"), seen)

@@ -60,7 +60,7 @@ def run_carefully(scenario, name):
     """Run without the short cuts for what cannot be disturbed."""
     careful = functools.partial(Site, is_careful=True)
     with mock.patch.object(replication_module, "Site", careful):
-        return run_replication(scenario, name, 0)
+        return run_replication(scenario, name, 0, "processes")
 
 
 def check_sums(record):
@@ -198,7 +198,7 @@ def test_every_drawn_run_keeps_the_laws(part):
         for name, architecture in scenario.architectures.items():
             note(name)
             witness = Witness()
-            record = witness.watch(lambda name=name: run_replication(scenario, name, 0))
+            record = witness.watch(lambda name=name: run_replication(scenario, name, 0, "processes"))
             assert len(record.published) >= 200
             check_sums(record)
             check_causes(record, witness)

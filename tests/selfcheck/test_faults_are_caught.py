@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -236,8 +236,8 @@ def arrivals_are_not_shared(patch: Patch) -> None:
     def unpaired(ledger: Any, *args: Any) -> Any:
         pairs, copies = close(ledger, *args)
         latency = pairs[1].first_applied - ledger.published
-        pairs[1].first_applied[:] = ledger.published + np.roll(latency, len(latency) // 2)
-        return pairs, copies
+        other = ledger.published + np.roll(latency, len(latency) // 2)
+        return (pairs[0], replace(pairs[1], first_applied=other), *pairs[2:]), copies
 
     patch.setattr(Ledger, "close", unpaired)
 
