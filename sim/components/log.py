@@ -33,6 +33,7 @@ from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import BROKER_BACK, LOOK_AGAIN, Process
 from sim.engine.quantities import Block, Count, DurationOrUnlimited
+from sim.engine.record import NO_FATE
 from sim.vocabulary import Outcome, Role
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
@@ -199,14 +200,14 @@ class Group(Source[int]):
         """A fetched record reaches its handler: only now it counts as delivered."""
         log = self.log
         message = item if item < log.messages else log.message_of(item)
-        ended, taken = log.ended[item], log.taken[item]
-        if ended != ended:  # NaN: not yet worked off
-            if taken != taken:
-                log.taken[item] = self._site.now
-            else:
+        deliveries = log.deliveries[item]
+        log.deliveries[item] = deliveries + 1
+        if log.fate[item] == NO_FATE:  # not yet worked off
+            if deliveries:
                 log.retaken.append(self._site.now)
+            else:
+                log.taken[item] = self._site.now
             self._in_hand[self._member_of[self._partition[message]]] = item
-        log.deliveries[item] += 1
         return message
 
     def is_late(self, item: int) -> bool:
@@ -265,8 +266,7 @@ class Group(Source[int]):
         partition = self._partition[copy if copy < log.messages else log.message_of(copy)]
         self._done[partition] += 1
         self._in_hand[self._member_of[partition]] = -1
-        ended = log.ended[copy]
-        if ended != ended:
+        if log.fate[copy] == NO_FATE:
             log.ended[copy] = now
             log.fate[copy] = fate
 

@@ -178,7 +178,8 @@ class Environment(simpy.Environment):
             self.process(_continued(event, process))
 
 
-Environment.now = Environment._now  # type: ignore  # a slot, where SimPy has a property that costs a call
+# a slot, where SimPy has a property that costs a call
+Environment.now = Environment._now  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
 
 
 def _continued(event: Event, process: Process) -> Process:
@@ -217,8 +218,7 @@ class DelayLine:
         self._forget = forget
         self.line: deque[tuple[float, Any]] = deque()
         self.is_parked = False
-        self._added = Signal(env)
-        env.process(self._run())
+        self._loop = Loop(env, self._run())
 
     def add(self, thing: Any, now: float) -> None:
         """Send a thing on its way, now."""
@@ -229,19 +229,19 @@ class DelayLine:
     def start(self) -> None:
         """Begin to watch a line that was empty."""
         self.is_parked = False
-        self._added.succeed()
+        self._loop.at(self._env.now)
 
-    def _run(self) -> Process:
+    def _run(self) -> Steps:
         line, forget = self.line, self._forget
         while True:
             if forget is not None:
                 forget(line)
             if not line:
                 self.is_parked = True
-                yield self._added.rearm()
+                yield
                 continue
             due = line[0][0]
             if due > self._env.now:
-                yield self._env.at(due, self._rank)
+                yield self._loop.at(due, self._rank)
                 continue
             self._release(line.popleft()[1])
