@@ -64,7 +64,7 @@ class Signal(Event):
 
 
 class Loop:
-    """A process with a step for every message: the same as a SimPy process, at a third of its price.
+    """A process with a step for every message: the same as a SimPy process, at half of its price.
 
     It never waits for anybody's event, only for a time (:meth:`at`, :meth:`reach`) or until somebody goes on
     with it (:meth:`Environment.wake`). So it stands itself among the events, and nothing is made anew for a
@@ -155,7 +155,7 @@ class Environment(simpy.Environment):
         self.at(time, rank).callbacks.append(call)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
 
     def wake(self, loop: Loop, value: Any = None) -> None:
-        """Go on with a loop that waits for it right now, not in its turn at this instant.
+        """Go on with a loop that waits for it, and never ends, right now, not in its turn at this instant.
 
         Where one such step leads to another, the inner ones take their turn, so that a long chain of them
         cannot exhaust the stack.
