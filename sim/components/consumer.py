@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator
 from typing import Annotated, Any, Generic, Literal
 
 from pydantic import Field
-from simpy.events import Event
 
 from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
 from sim.components.faults import Crash, Slow
@@ -19,7 +18,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
-from sim.engine.environment import MOST_WORKERS, Alarm, Process, work_rank
+from sim.engine.environment import MOST_WORKERS, Loop, Process, Steps, work_rank
 from sim.engine.quantities import UNLIMITED, Block, Count, Duration, DurationOrNone
 from sim.engine.record import PoolUse
 from sim.vocabulary import Role
@@ -156,7 +155,7 @@ class Pool(Generic[Item]):
         self.is_anonymous = not (len(set(speeds)) > 1 or any(outages) or self.crashes)
         self._rank = work_rank(forerunners(site, effects))
         self.workers = [
-            Worker(site, index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
+            Worker(index, speeds[index % len(speeds)], outages[index]) for index in range(options.count)
         ]
         self.is_plain = not (any(self.slow.values()) or self.crashes or site.is_careful)
         self._enter(options, its_effects, is_api=is_api)
@@ -167,8 +166,11 @@ class Pool(Generic[Item]):
         """Send the workers to work."""
         site = self.site
         site.at_work.append(self)
+        self.source.start()
+        for effect in self.effects:
+            effect.start()
         for worker in self.workers:
-            site.process(self._work(worker))
+            worker.loop = Loop(site, self._work(worker))
             if worker.outages:
                 site.process(self._watch(worker))
         site.unfinished.append(self.is_working)
@@ -220,25 +222,27 @@ class Pool(Generic[Item]):
             return self.is_cut_off
         return any(not worker.is_parked and not worker.is_away for worker in self.workers)
 
-    def _work(self, worker: Worker) -> Process:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
+    def _work(self, worker: Worker) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
         """The life of a worker: receive, do the effects in order, report; for ever."""
         site, source, batch, hop = self.site, self.source, self.batch, self.hop
+        take, begin, is_late, done = source.take, source.begin, source.is_late, source.done
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
-        rank = self._rank
+        is_plain, retries_in_place = self.is_plain, self.retries_in_place
+        at, rank = worker.loop.at, self._rank
         now = site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
                 worker.is_away = True
-                yield site.at(outage.end, rank + 1 + worker.index)
+                yield at(outage.end, rank + 1 + worker.index)
                 worker.is_away = False
                 now = site.now
                 continue
-            items = source.take(worker, batch, now)
+            items = take(worker, batch, now)
             if items is None:
                 source.wait(worker)
                 worker.is_parked = True
-                items = yield worker.arrival.rearm()
+                items = yield
                 now = site.now
                 if items is None:
                     continue
@@ -248,35 +252,34 @@ class Pool(Generic[Item]):
                 if is_lost:
                     source.crashed(worker, items)
                     continue
-            for position, item in enumerate(items):
-                message = source.begin(item)
+            for item in items:
+                message = begin(item)
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
                     duration, attempt, number = effect.begin(message, now)
                     end = now + duration / speed
                     if (
-                        self.is_plain
+                        is_plain
                         and end <= worker.undisturbed_until
-                        and (attempt is SUCCEEDS or not self.retries_in_place)
+                        and (attempt is SUCCEEDS or not retries_in_place)
                     ):
                         if end > now:  # what _perform does, where nothing can interfere
                             worker.busy_from = now
-                            yield Alarm(site, end, rank)
+                            yield at(end, rank)
                             if now >= low and end <= high:
                                 self.busy_ticks += int((end - now) * TICKS)
                             else:
                                 self.count_busy(now, end)
                             now = end
                         if attempt is not FAILS and not (idempotent and effect.applications[message]):
-                            effect.apply(message, now, number > 0 or source.is_late(item))
+                            effect.apply(message, now, number > 0 or is_late(item))
                         if attempt is SUCCEEDS:
                             continue
                         work = FAILED
                     else:
-                        is_late = source.is_late(item)
                         work = yield from self._perform(
-                            worker, effect, message, (duration, attempt, number), is_late
+                            worker, effect, message, (duration, attempt, number), is_late(item)
                         )
                         now = site.now
                         if work is DONE:
@@ -285,19 +288,20 @@ class Pool(Generic[Item]):
                         source.failed(item, effect.number)
                     break
                 else:
-                    source.done(item, now)
+                    done(item, now)
                     work = DONE
                 if work is CRASHED:
-                    source.crashed(worker, items[position:])
+                    source.crashed(worker, items[items.index(item) :])
                     break
                 if now >= worker.undisturbed_until and worker.outage_at(now) is not None:
-                    if position + 1 < len(items):
-                        source.give_back(worker, items[position + 1 :])
+                    left = items[items.index(item) + 1 :]
+                    if left:
+                        source.give_back(worker, left)
                     break
 
     def _perform(
         self, worker: Worker, effect: Effect, message: int, begun: tuple[float, Attempt, int], is_late: bool
-    ) -> Generator[Event, Any, Work]:
+    ) -> Generator[None, Any, Work]:
         """One effect of one message, with all that can happen to its worker meanwhile.
 
         Args:
@@ -339,7 +343,7 @@ class Pool(Generic[Item]):
                 return DONE  # another worker was faster
             duration, attempt, number = effect.begin(message, site.now)
 
-    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[Event, Any, bool]:
+    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[None, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
         end, is_lost, stretches = worker.spend(self.site.now, duration)
         last = None if is_lost or not is_busy else stretches.pop()
@@ -347,7 +351,7 @@ class Pool(Generic[Item]):
             for start, until in stretches:
                 self.count_busy(start, until)
         worker.busy_from = UNLIMITED if last is None else last[0]
-        yield self.site.at(end, self._rank)
+        yield worker.loop.at(end, self._rank)
         if last is not None:
             self.count_busy(*last)
         return is_lost

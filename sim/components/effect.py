@@ -7,7 +7,6 @@ processing. Left out: sinks with a capacity of their own.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,14 +18,14 @@ from sim.components.faults import Delay, Loss, Reject, Slow
 from sim.components.timelines import Condition, names
 from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
-from sim.engine.quantities import Block, Count, Share
-from sim.engine.streams import uniform
+from sim.engine.quantities import UNLIMITED, Block, Count, Share
+from sim.engine.streams import BLOCK, BLOCK_BITS, KEPT_BLOCKS, uniform
 from sim.vocabulary import Role
 
 if TYPE_CHECKING:
     from sim.components.site import Site
 
-
+_WITHIN_BLOCK = BLOCK - 1
 MOST_COPIES = 1000
 
 
@@ -70,12 +69,13 @@ class Effect:
 
     Attributes:
         node: name of its sink.
+        attempts: of each message, how often its pool has tried.
     """
 
     def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
         self.number = number
         self.name = name
-        self.attempts = array("I", [0]) * len(site.messages)
+        self.attempts: list[int] = []
         self.applications = site.ledger.applications[number]
         self.on_applied: list[Callable[[int], None]] = []
         self._site = site
@@ -89,26 +89,50 @@ class Effect:
         conditions = site.faults.conditions(Role.SINK, (name,), Reject, Slow, Delay, Loss)
         self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
         self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
-        self._can_fail = bool(options.failure or options.poison or conditions)
+        self._timed = [condition for condition in conditions if condition.windows is not None]
+        self._plain: list[float] = []
+        self._plain_block = -1
+        self._plain_blocks: dict[int, list[float]] = {}
+        self._messages = len(site.messages)
         self.node = site.wiring.add(Node(f"{name}.sink", "sink", (name,), options, names(conditions)))
 
     def refuse_during(self, conditions: list[Condition]) -> None:
         """Attempts also fail at once while one of these is active."""
         self._rejects += conditions
-        self._can_fail = self._can_fail or bool(conditions)
+        self._timed += [condition for condition in conditions if condition.windows is not None]
 
     @property
     def conditions(self) -> list[Condition]:
         """Everything that can hit its attempts."""
         return [*self._rejects, *self._others]
 
+    def start(self) -> None:
+        """Its pool goes to work: nothing has been tried yet."""
+        self.attempts = [0] * self._messages
+
     def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
         """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
-        number = self.attempts[message]
-        self.attempts[message] = number + 1
-        if not self._can_fail:
-            return self._service(message, number), SUCCEEDS, number
+        attempts = self.attempts
+        number = attempts[message]
+        attempts[message] = number + 1
+        if not (number or self._timed):  # most attempts: they are made in blocks, and need no second look
+            if message >> BLOCK_BITS != self._plain_block:
+                self._turn_to(message >> BLOCK_BITS)
+            duration = self._plain[message & _WITHIN_BLOCK]
+            if duration != UNLIMITED:
+                return duration, SUCCEEDS, 0
         return *self.attempt(message, number, now), number
+
+    def _turn_to(self, block: int) -> None:
+        """Look up the first attempts of a block of messages, see :meth:`first_attempts`."""
+        if block not in self._plain_blocks:
+            if len(self._plain_blocks) >= KEPT_BLOCKS:  # a block can always be made again
+                del self._plain_blocks[next(iter(self._plain_blocks))]
+            low = block * BLOCK
+            times = self.first_attempts(low, min(low + BLOCK, self._messages))
+            self._plain_blocks[block] = times.tolist()
+        self._plain = self._plain_blocks[block]
+        self._plain_block = block
 
     def attempt(self, message: int, number: int, now: float) -> tuple[float, Attempt]:
         """An attempt, counted from 0, that starts now: how long it takes at normal speed, and how it ends."""
@@ -167,11 +191,14 @@ class Effect:
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
-        if not self.applications[message]:
+        applications = self.applications
+        if applications[message]:
+            applications[message] += 1
+        else:
+            applications[message] = 1
             self._first_applied[message] = now
             if late:
                 self._late[message] = 1
-        self.applications[message] += 1
         for tell in self.on_applied:
             tell(message)
 

@@ -33,7 +33,10 @@ from sim.components.wiring import Node
 from sim.components.worker import Source, Worker
 from sim.engine.environment import BROKER_BACK, LOOK_AGAIN, Process
 from sim.engine.quantities import Block, Count, DurationOrUnlimited
+from sim.engine.record import NO_FATE
 from sim.vocabulary import Outcome, Role
+
+_APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
 
 
 class StreamOptions(Block):
@@ -68,14 +71,14 @@ class Log:
         )
         self.groups: list[Group] = []
         self.pauses = site.faults.pauses(effects)
-        self._partition: list[int] = self.partition_of.tolist()
+        self.partition_numbers: list[int] = self.partition_of.tolist()
         self._site = site
         if self.pauses:
             site.process(self._resume_after_pauses())
 
     def accept(self, message: int, now: float) -> bool:
         """Append a message; a log is never full."""
-        partition = self._partition[message]
+        partition = self.partition_numbers[message]
         copy = message
         for group in self.groups:
             if group.inlet is None:
@@ -123,11 +126,12 @@ class Group(Source[int]):
         self.log.partitions = log.partition_of
         self.records_of = log
         self.consumers = consumers
-        self._site = site
         self.inlet: Inlet | None = None
         self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
         self._interval = consumers.commit_interval
-        self._partition: list[int] = log.partition_of.tolist()
+        self._partition = log.partition_numbers
+        self._records = log.records
+        self._expires = log.retention < site.limit
         self._fetched = [0] * log.partitions
         self._done = [0] * log.partitions
         self._committed = [0] * log.partitions
@@ -149,7 +153,7 @@ class Group(Source[int]):
         """There may be something to fetch: wake the member that owns the partition."""
         member = self._member_of[partition]
         worker = self._idle[member]
-        if worker is None or worker.outage_at(now) is not None:
+        if worker is None or (now >= worker.undisturbed_until and worker.outage_at(now) is not None):
             return
         if self._polls is not None:
             self._polls.alert_one(worker)
@@ -170,21 +174,22 @@ class Group(Source[int]):
         if self._to_join:
             self._join(member, now)
         items: list[int] = []
-        for step in range(len(owned)):
-            partition = owned[(self._next_partition[member] + step) % len(owned)]
-            records, position = self.records_of.records[partition], self._fetched[partition]
+        fetched, first, parts = self._fetched, self._next_partition[member], len(owned)
+        for step in range(parts):
+            partition = owned[(first + step) % parts]
+            records, position = self._records[partition], fetched[partition]
             if position >= len(records):
                 continue
-            if self.records_of.retention < self._site.limit:
+            if self._expires:
                 left = self._expire(partition, now)
                 if left > position and self._resets_to_end:
                     left = self._pass_over(partition, now)
                 position = left
-            fetched = records[position : position + limit - len(items)]
-            self._fetched[partition] = position + len(fetched)
-            items += fetched
+            found = records[position : position + limit - len(items)]
+            fetched[partition] = position + len(found)
+            items += found
             if len(items) >= limit:
-                self._next_partition[member] = (self._next_partition[member] + step + 1) % len(owned)
+                self._next_partition[member] = (first + step + 1) % parts
                 break
         if items:
             return items
@@ -193,15 +198,17 @@ class Group(Source[int]):
 
     def begin(self, item: int) -> int:
         """A fetched record reaches its handler: only now it counts as delivered."""
-        log, now = self.log, self._site.now
-        if log.ended[item] != log.ended[item]:  # NaN: not yet worked off
-            if log.taken[item] != log.taken[item]:
-                log.taken[item] = now
+        log = self.log
+        message = item if item < log.messages else log.message_of(item)
+        deliveries = log.deliveries[item]
+        log.deliveries[item] = deliveries + 1
+        if log.fate[item] == NO_FATE:  # not yet worked off
+            if deliveries:
+                log.retaken.append(self._site.now)
             else:
-                log.retaken.append(now)
-            self._in_hand[self._member_of[self._partition[log.message_of(item)]]] = item
-        log.deliveries[item] += 1
-        return log.message_of(item)
+                log.taken[item] = self._site.now
+            self._in_hand[self._member_of[self._partition[message]]] = item
+        return message
 
     def is_late(self, item: int) -> bool:
         """Whether the record had been delivered before."""
@@ -209,7 +216,7 @@ class Group(Source[int]):
 
     def done(self, item: int, now: float) -> None:
         """The position moves on."""
-        self._end(item, Outcome.APPLIED, now)
+        self._end(item, _APPLIED, now)
 
     def failed(self, item: int, effect: int) -> None:
         """The record is skipped, or put into a dead-letter topic."""
@@ -255,12 +262,13 @@ class Group(Source[int]):
         self.hand(worker, None)
 
     def _end(self, copy: int, fate: Outcome, now: float) -> None:
-        partition = self._partition[self.log.message_of(copy)]
+        log = self.log
+        partition = self._partition[copy if copy < log.messages else log.message_of(copy)]
         self._done[partition] += 1
         self._in_hand[self._member_of[partition]] = -1
-        if self.log.ended[copy] != self.log.ended[copy]:
-            self.log.ended[copy] = now
-            self.log.fate[copy] = fate
+        if log.fate[copy] == NO_FATE:
+            log.ended[copy] = now
+            log.fate[copy] = fate
 
     def _expire(self, partition: int, now: float) -> int:
         """Go past what the log has deleted; the position of the first record that is left."""
@@ -308,11 +316,12 @@ class Group(Source[int]):
             self._rewound[partition] = self._site.now
 
     def _commit(self, member: int) -> None:
-        self._last_commit[member] = self._site.now
+        now, done, committed = self._site.now, self._done, self._committed
+        self._last_commit[member] = now
         for partition in self._members[member]:
-            if self._done[partition] > self._committed[partition]:
-                self._committed[partition] = self._done[partition]
-                self.log.commits.extend((self._site.now, partition, self._done[partition]))
+            if done[partition] > committed[partition]:
+                committed[partition] = done[partition]
+                self.log.commits.extend((now, partition, done[partition]))
 
     def _is_behind(self, member: int) -> bool:
         return any(self._done[owned] > self._committed[owned] for owned in self._members[member])

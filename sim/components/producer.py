@@ -24,7 +24,7 @@ from sim.components.faults import Down
 from sim.components.link import Link
 from sim.components.site import Site
 from sim.components.wiring import API, CALLERS, Edge, Node
-from sim.engine.environment import Alarm, Process, Signal
+from sim.engine.environment import Loop, Process, Signal, Steps
 from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
 from sim.vocabulary import Outcome, Reply, Status
 
@@ -140,7 +140,7 @@ class Producer:
             and not (options.outbox or options.linger or options.write_gap)
             and all(link.is_instant for link in writes)
         )
-        site.starting.append((self, lambda: site.process(self._serve_all())))
+        site.starting.append((self, self._start))
         site.unfinished.append(lambda: not self._arrived or bool(self._open or self._reports))
         site.underway.append(self._underway)
 
@@ -160,31 +160,37 @@ class Producer:
         requests = [(message, effect) for message, effects in self._open.items() for effect in effects]
         return [*requests, *self._reports]
 
-    def _serve_all(self) -> Process:
-        site = self.site
+    def _start(self) -> None:
+        self._loop = Loop(self.site, self._serve_all())
+
+    def _serve_all(self) -> Steps:
+        site, reach = self.site, self._loop.reach
         waiting = site.messages.waiting
         for message in range(waiting):
             for link in self.writes:
                 if not link.accept(message, 0.0):
                     self._ledger.never_stored(link.effects, message, Outcome.REJECTED, 0.0)
             self._ledger.answer(message, Reply.OK, 0.0)
-        for message, time in enumerate(site.messages.published[waiting:].tolist(), start=waiting):
-            if not site.jump(time):
-                yield Alarm(site, time)
-            if self._is_simple:
-                self._publish_at_once(message, time)
-            else:
+        requests = enumerate(site.messages.published[waiting:].tolist(), start=waiting)
+        if not self._is_simple:
+            for message, time in requests:
+                if reach(time):
+                    yield
                 site.immediately(self._serve(message))
+        else:  # what is accepted at the first attempt and takes no time needs no process of its own
+            attempts = tuple(enumerate(link.first_attempt for link in self.writes))
+            replies, reply_times = self._replies, self._reply_times
+            for message, time in requests:
+                if reach(time):
+                    yield
+                for position, attempt in attempts:
+                    if not attempt(message, time):
+                        site.immediately(self._serve(message, refused_by=position))
+                        break
+                else:
+                    replies[message] = _OK
+                    reply_times[message] = time
         self._arrived = True
-
-    def _publish_at_once(self, message: int, now: float) -> None:
-        """A request that is accepted at the first attempt and takes no time needs no process of its own."""
-        for position, link in enumerate(self.writes):
-            if not link.first_attempt(message, now):
-                self.site.immediately(self._serve(message, refused_by=position))
-                return
-        self._replies[message] = _OK
-        self._reply_times[message] = now
 
     def _serve(self, message: int, refused_by: int = -1) -> Process:
         """One request, from the caller's call to the reply.

@@ -12,6 +12,7 @@ sending.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -37,7 +38,8 @@ from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, 
 from sim.vocabulary import Outcome, Role
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
-_ABSENT, _DELAYED, _VISIBLE, _IN_FLIGHT, _NACKED, _GONE = range(6)
+_ABSENT, _DELAYED, _VISIBLE, _NACKED, _GONE = 0, -1, -2, -3, -4
+"""States of a copy; that of a copy in flight is the number of its delivery, counted from 1."""
 
 Receipt = tuple[int, int]
 """A delivery: the copy, and its number, counted from 1."""
@@ -95,28 +97,26 @@ class Queue(Source[Receipt]):
         self._deliveries = self.log.deliveries
         self.options = options
         self.consumers = consumers
-        self._site = site
         self._messages = len(site.messages)
         self._max_receives = options.max_receives
         self._exhausted = Outcome.DEAD_LETTERED if options.dead_letter else Outcome.DROPPED
-        self._capacity = options.capacity
+        self._capacity = sys.maxsize if options.capacity == UNLIMITED else options.capacity
         self._late_delete = options.late_delete
         self._on_error: Literal["wait", "nack", "skip", "dead_letter", "retry"] = consumers.on_error
-        self._state = bytearray(len(site.messages))
+        self._state: list[int] = []
         self._visible: deque[int] = deque()
         self._held = 0
         self._in_flight = DelayLine(
-            site, options.visibility_timeout, self._visibility_ends, self._is_in_flight, rank=VISIBLE_AGAIN
+            site, options.visibility_timeout, self._visibility_ends, self._forget_done, rank=VISIBLE_AGAIN
         )
         self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
         self._nacked: DelayLine | None = None
         if self._on_error == "nack" and consumers.retry_delay:
             self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends, rank=GIVEN_BACK)
         self._expiring: DelayLine | None = None
-        self._retention = options.retention
         if options.retention < site.limit:
             self._expiring = DelayLine(
-                site, options.retention, self._retention_ends, self._is_held, rank=RETENTION
+                site, options.retention, self._retention_ends, self._forget_gone, rank=RETENTION
             )
         self._polls = Polls(site, consumers.poll, self.rouse) if consumers.poll else None
         self.pauses = site.faults.pauses(its_effects)
@@ -124,24 +124,31 @@ class Queue(Source[Receipt]):
             site.process(self._resume_after_pauses())
         site.unfinished.append(lambda: self._held > 0)
 
+    def start(self) -> None:
+        """No message is here yet."""
+        self._state = [_ABSENT] * self._messages
+
     def accept(self, message: int, now: float) -> bool:
         """Take a message in; False if the queue is full."""
         if self.inlet is not None:
             return self.inlet.take_in(message, now)
         if self._held >= self._capacity:
             return False
-        copy = message
-        if self._state[message] == _ABSENT:
+        copy, state = message, self._state
+        if state[message] == _ABSENT:
             self._accepted[message] = now
         else:
             copy = self.log.store(message, now)
-            self._state.append(_ABSENT)
+            state.append(_ABSENT)
         self._held += 1
         if self._expiring is not None:
             self._expiring.add(copy, now)
         if self._delayed is not None:
-            self._state[copy] = _DELAYED
+            state[copy] = _DELAYED
             self._delayed.add(copy, now)
+        elif not self.waiting and self._polls is None:  # what _show does where nobody is to be told
+            state[copy] = _VISIBLE
+            self._visible.append(copy)
         else:
             self._show(copy, now)
         return True
@@ -149,15 +156,16 @@ class Queue(Source[Receipt]):
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
         del worker
-        if not self._visible or (self.pauses and self._is_paused()):
+        visible = self._visible
+        if not visible or (self.pauses and self._is_paused()):
             return None
-        if limit == 1 and self._state[self._visible[0]] == _VISIBLE:
-            receipt = self._receive(self._visible.popleft(), now)
+        if limit == 1 and self._state[visible[0]] == _VISIBLE:
+            receipt = self._receive(visible.popleft(), now)
             if receipt is not None:
                 return (receipt,)
         taken: list[Receipt] = []
-        while self._visible and len(taken) < limit:
-            copy = self._visible.popleft()
+        while visible and len(taken) < limit:
+            copy = visible.popleft()
             if self._state[copy] == _VISIBLE and (receipt := self._receive(copy, now)) is not None:
                 taken.append(receipt)
         return taken or None
@@ -174,12 +182,13 @@ class Queue(Source[Receipt]):
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message, wherever it is; with a stale receipt only if late deletes count."""
         copy, delivery = item
-        if self._state[copy] == _IN_FLIGHT and self._deliveries[copy] == delivery:
-            self._state[copy] = _GONE
+        state = self._state
+        if state[copy] == delivery:  # what _remove does
+            state[copy] = _GONE
             self._ended[copy] = now
             self._fate[copy] = _APPLIED
             self._held -= 1
-        elif self._late_delete and self._state[copy] != _GONE:
+        elif self._late_delete and state[copy] != _GONE:
             self._remove(copy, _APPLIED, now)
 
     def failed(self, item: Receipt, effect: int) -> None:
@@ -226,15 +235,14 @@ class Queue(Source[Receipt]):
     def _receive(self, copy: int, now: float) -> Receipt | None:
         """Deliver a visible copy, or move it to the dead-letter queue if it was received too often."""
         deliveries = self._deliveries[copy] + 1
-        if deliveries > self._max_receives:
+        if deliveries == 1:
+            self._taken[copy] = now
+        elif deliveries > self._max_receives:
             self._remove(copy, self._exhausted, now)
             return None
-        if deliveries > 1:
-            self.log.retaken.append(now)
         else:
-            self._taken[copy] = now
-        self._deliveries[copy] = deliveries
-        self._state[copy] = _IN_FLIGHT
+            self.log.retaken.append(now)
+        self._deliveries[copy] = self._state[copy] = deliveries
         receipt = (copy, deliveries)
         in_flight = self._in_flight
         in_flight.line.append((now + in_flight.delay, receipt))  # add, without a call
@@ -271,7 +279,7 @@ class Queue(Source[Receipt]):
         now = self._site.now
         self.log.returned.append(now)
         self._state[copy] = _VISIBLE
-        if now >= self._accepted[copy] + self._retention:
+        if now >= self._accepted[copy] + self.options.retention:
             self._remove(copy, Outcome.EXPIRED, now)
         else:
             self._show(copy, now)
@@ -286,7 +294,16 @@ class Queue(Source[Receipt]):
 
     def _is_in_flight(self, receipt: Receipt) -> bool:
         copy, delivery = receipt
-        return self._state[copy] == _IN_FLIGHT and self._deliveries[copy] == delivery
+        return self._state[copy] == delivery
+
+    def _forget_done(self, line: deque[tuple[float, Receipt]]) -> None:
+        """Of what was received, what has been deleted, given back or received again."""
+        state = self._state
+        while line:
+            copy, delivery = line[0][1]
+            if state[copy] == delivery:
+                return
+            line.popleft()
 
     def _delay_ends(self, copy: int) -> None:
         if self._state[copy] == _DELAYED:
@@ -299,8 +316,11 @@ class Queue(Source[Receipt]):
         if self._state[receipt[0]] == _NACKED:
             self._return(receipt[0])
 
-    def _is_held(self, copy: int) -> bool:
-        return self._state[copy] != _GONE
+    def _forget_gone(self, line: deque[tuple[float, int]]) -> None:
+        """Of what expires, what is no longer there."""
+        state = self._state
+        while line and state[line[0][1]] == _GONE:
+            line.popleft()
 
     def _retention_ends(self, copy: int) -> None:
         if self._state[copy] in (_VISIBLE, _DELAYED):

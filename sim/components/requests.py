@@ -17,7 +17,7 @@ from sim.components.site import Site
 from sim.components.timelines import Outage
 from sim.components.wiring import CALLERS, Node
 from sim.components.worker import Source, Worker
-from sim.engine.environment import Process
+from sim.engine.environment import Loop, Steps
 from sim.vocabulary import Outcome, Reply
 
 
@@ -40,7 +40,6 @@ class Requests(Source[int]):
         callers = Node(CALLERS, "callers", tuple(effect.name for effect in effects), options)
         super().__init__(site, site.wiring.add(callers), "request")
         self.log = site.ledger.log("consumers", tuple(effect.number for effect in effects))
-        self._site = site
         self._ledger = site.ledger
         self.timeout = options.timeout
         self.hop = hop
@@ -53,7 +52,7 @@ class Requests(Source[int]):
         self.pool = Pool(site, "consumers", effects, self, handlers, hop=hop, is_api=True)
         if not self.api.is_quiet:
             self.pool.die_between_effects(lambda message: self.api.dies_after(message, len(effects)))
-        site.starting.append((self, lambda: site.process(self._serve_all())))
+        site.starting.append((self, self._open))
         site.unfinished.append(lambda: not self._has_all or self._held > 0)
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[int] | None:
@@ -99,11 +98,14 @@ class Requests(Source[int]):
                 self._end(message, Outcome.LOST, Reply.NONE)
             self._waiting_requests.clear()
 
-    def _serve_all(self) -> Process:
-        site = self._site
+    def _open(self) -> None:
+        self._loop = Loop(self._site, self._serve_all())
+
+    def _serve_all(self) -> Steps:
+        site, reach = self._site, self._loop.reach
         for message, time in enumerate(site.messages.published.tolist()):
-            if time > site.now:
-                yield site.at(time)
+            if time > site.now and reach(time):
+                yield
             self._serve(message)
         self._has_all = True
 

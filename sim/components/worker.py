@@ -14,7 +14,7 @@ from sim.components.inlet import Inlet
 from sim.components.site import Site
 from sim.components.timelines import Outage, first_outage
 from sim.components.wiring import Flow
-from sim.engine.environment import Environment, Signal
+from sim.engine.environment import Loop
 from sim.engine.quantities import UNLIMITED
 
 Item = TypeVar("Item")
@@ -28,32 +28,33 @@ class Worker:
         speed: 1 is normal.
         outages: when it is away, sorted by start.
         undisturbed_until: no outage begins before this time; already past while one is on.
-        arrival: what it waits for while its source has nothing.
-        is_parked: whether it waits for that.
+        loop: what it does, once it is sent to work.
+        is_parked: whether it waits because its source has nothing.
         busy_from: when the work under way began; infinity for a pause between two attempts.
         is_away: whether it sits out an outage.
         passed: how many outages, from the first, lie behind it.
     """
 
+    loop: Loop
+
     __slots__ = (
         "_crash",
-        "arrival",
         "busy_from",
         "index",
         "is_away",
         "is_parked",
+        "loop",
         "outages",
         "passed",
         "speed",
         "undisturbed_until",
     )
 
-    def __init__(self, env: Environment, index: int, speed: float, outages: list[Outage]) -> None:
+    def __init__(self, index: int, speed: float, outages: list[Outage]) -> None:
         self.index = index
         self.speed = speed
         self.outages = outages
         self.undisturbed_until = outages[0].start if outages else UNLIMITED
-        self.arrival = Signal(env)
         self.is_parked = False
         self.busy_from = UNLIMITED
         self.is_away = False
@@ -136,7 +137,10 @@ class Source(Generic[Item]):
         self.shares = tuple(shares)
         self.waiting: deque[Worker] = deque()
         self.inlet: Inlet | None = None
-        self._wake = site.wake
+        self._site = site
+
+    def start(self) -> None:
+        """Its pool goes to work."""
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Item] | None:
         """Up to ``limit`` items for a worker that is free now, or None."""
@@ -170,7 +174,7 @@ class Source(Generic[Item]):
         """A worker that holds nothing goes away."""
 
     def wait(self, worker: Worker) -> None:
-        """A worker waits: its event of arrival will succeed with the items handed to it."""
+        """A worker waits: its loop will go on with the items handed to it."""
         self.waiting.append(worker)
 
     def longest_waiting(self, now: float) -> Worker | None:
@@ -186,7 +190,7 @@ class Source(Generic[Item]):
     def hand(self, worker: Worker, items: Sequence[Item] | None) -> None:
         """Wake a worker that waited, with the items it gets."""
         worker.is_parked = False
-        self._wake(worker.arrival, items)
+        self._site.wake(worker.loop, items)
 
     def rouse(self, worker: Worker) -> None:
         """Wake a waiting worker without handing it anything."""

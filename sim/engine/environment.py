@@ -18,10 +18,12 @@ from heapq import heappop, heappush
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL, PENDING, Event
+from simpy.events import NORMAL, PENDING, URGENT, Event
 
 Process = Generator[Event, Any, None]
 """A SimPy process of this project: yields events, returns nothing."""
+Steps = Generator[None, Any, None]
+"""What a :class:`Loop` does; before each ``yield`` it has said when it goes on."""
 
 _BEFORE_ALL = -1 << 62
 BROKER_BACK = -1 << 61
@@ -62,40 +64,83 @@ class Signal(Event):
         return self
 
 
+class Loop:
+    """A process with a step for every message: the same as a SimPy process, at half of its price.
+
+    It never waits for anybody's event, only for a time (:meth:`at`, :meth:`reach`) or until somebody goes on
+    with it (:meth:`Environment.wake`). So it stands itself among the events, and nothing is made anew for a
+    step: no event, no list of callbacks. It begins in its turn, and takes its turns, as a SimPy process does.
+
+    Args:
+        env: the clock.
+        steps: what it does.
+
+    Attributes:
+        resume: goes on with it, here and now.
+    """
+
+    __slots__ = ("_env", "_number", "_queue", "resume")
+
+    def __init__(self, env: Environment, steps: Steps) -> None:
+        self.resume = steps.send
+        self._env = env
+        self._queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self._number = env._eid  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self.at(env.now, URGENT)
+
+    def at(self, time: float, rank: int = ARRIVAL) -> None:
+        """It goes on at an absolute time, not earlier than now: ``yield loop.at(time)``."""
+        heappush(self._queue, (time, rank, next(self._number), self))
+
+    def reach(self, time: float) -> bool:
+        """Go to a time: at once if nothing else happens until then, else it must wait.
+
+        Only while nothing but this loop is being run (:meth:`Environment.wake`).
+
+        Returns:
+            Whether it has to ``yield``.
+        """
+        queue = self._queue
+        if queue and queue[0][0] <= time:
+            heappush(queue, (time, ARRIVAL, next(self._number), self))
+            return True
+        self._env._now = time  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        return False
+
+
 class Environment(simpy.Environment):
     """The clock of one run."""
 
-    _is_waking = False
+    __slots__ = ("_is_waking", "_now")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_waking = False
 
     def run_until(self, time: float) -> None:
         """Process every event earlier than a time; then it is that time.
 
-        The same loop as :meth:`simpy.Environment.run` and ``step``, without a call per event.
+        As :meth:`simpy.Environment.run` and ``step`` do, without a call per event and with :class:`Loop`.
         """
-        queue = self._queue
+        queue: list[tuple[float, int, int, Any]] = self._queue  # pyright: ignore[reportAssignmentType]
         end = Event(self)
-        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))  # pyright: ignore[reportArgumentType]
+        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))
         while True:
             self._now, _, _, event = heappop(queue)
-            if event is end:
+            if event.__class__ is Loop:
+                try:
+                    event.resume(None)
+                except StopIteration:
+                    continue  # that was its last step
+            elif event is end:
                 return
-            callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            event.callbacks = None  # pyright: ignore[reportAttributeAccessIssue]
-            for callback in callbacks:
-                callback(event)
-            if not event._ok:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-                raise event._value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-
-    def jump(self, time: float) -> bool:
-        """Go to a time at once if nothing else happens until then; else False, and nothing has changed.
-
-        Only for a process that waits for its own next step and that nobody else runs (:meth:`wake`).
-        """
-        queue = self._queue
-        if queue and queue[0][0] <= time:
-            return False
-        self._now = time
-        return True
+            else:
+                callbacks = event.callbacks
+                event.callbacks = None
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok:  # noqa: SLF001
+                    raise event._value  # noqa: SLF001
 
     def at(self, time: float, rank: int = ARRIVAL) -> Alarm:
         """An event at an absolute time, not earlier than now."""
@@ -110,21 +155,17 @@ class Environment(simpy.Environment):
 
         self.at(time, rank).callbacks.append(call)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
 
-    def wake(self, event: Event, value: Any = None) -> None:
-        """Trigger an event and run what waits for it right now, not in its turn at this instant.
+    def wake(self, loop: Loop, value: Any = None) -> None:
+        """Go on with a loop that waits for it, and never ends, right now, not in its turn at this instant.
 
-        Where one such event leads to another, the inner ones take their turn, so that a long chain of them
+        Where one such step leads to another, the inner ones take their turn, so that a long chain of them
         cannot exhaust the stack.
         """
         if self._is_waking:
-            event.succeed(value)
+            self.call_at(self._now, lambda: loop.resume(value))
             return
         self._is_waking = True
-        event._ok, event._value = True, value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        callbacks: list[Any] = event.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportOptionalMemberAccess, reportAttributeAccessIssue]
-        event.callbacks = None  # pyright: ignore[reportAttributeAccessIssue]
-        for callback in callbacks:
-            callback(event)
+        loop.resume(value)
         self._is_waking = False
 
     def immediately(self, process: Process) -> None:
@@ -136,6 +177,10 @@ class Environment(simpy.Environment):
         event = next(process, None)
         if event is not None:
             self.process(_continued(event, process))
+
+
+# a slot, where SimPy has a property that costs a call
+Environment.now = Environment._now  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
 
 
 def _continued(event: Event, process: Process) -> Process:
@@ -150,7 +195,7 @@ class DelayLine:
         env: the clock.
         delay: seconds.
         release: called with each thing when its time has come.
-        is_wanted: asked beforehand; what is no longer wanted is forgotten without waking anybody.
+        forget: takes what is no longer wanted from the front of the line, so that nobody wakes up for it.
         rank: of the coming out, among what falls on the same instant.
 
     Attributes:
@@ -163,7 +208,7 @@ class DelayLine:
         env: Environment,
         delay: float,
         release: Callable[[Any], None],
-        is_wanted: Callable[[Any], bool] | None = None,
+        forget: Callable[[deque[tuple[float, Any]]], None] | None = None,
         *,
         rank: int = ARRIVAL,
     ) -> None:
@@ -171,11 +216,10 @@ class DelayLine:
         self._rank = rank
         self.delay = delay
         self._release = release
-        self._is_wanted = is_wanted
+        self._forget = forget
         self.line: deque[tuple[float, Any]] = deque()
         self.is_parked = False
-        self._added = Signal(env)
-        env.process(self._run())
+        self._loop = Loop(env, self._run())
 
     def add(self, thing: Any, now: float) -> None:
         """Send a thing on its way, now."""
@@ -186,19 +230,19 @@ class DelayLine:
     def start(self) -> None:
         """Begin to watch a line that was empty."""
         self.is_parked = False
-        self._added.succeed()
+        self._loop.at(self._env.now)
 
-    def _run(self) -> Process:
-        line, is_wanted = self.line, self._is_wanted
+    def _run(self) -> Steps:
+        line, forget = self.line, self._forget
         while True:
-            while line and is_wanted is not None and not is_wanted(line[0][1]):
-                line.popleft()
+            if forget is not None:
+                forget(line)
             if not line:
                 self.is_parked = True
-                yield self._added.rearm()
+                yield
                 continue
             due = line[0][0]
             if due > self._env.now:
-                yield self._env.at(due, self._rank)
+                yield self._loop.at(due, self._rank)
                 continue
             self._release(line.popleft()[1])

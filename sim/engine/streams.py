@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 8192
+BLOCK_BITS = 13
+BLOCK = 1 << BLOCK_BITS
 """Messages per block of draws for first attempts."""
 
-_KEPT_BLOCKS = 64
+KEPT_BLOCKS = 64
+"""Of one purpose; what is longer ago is drawn again when somebody asks."""
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -108,7 +110,7 @@ class AttachedDraws:
     def _block(self, block: int, attempt: int) -> list[float]:
         values = self._blocks.get((block, attempt))
         if values is None:
-            if len(self._blocks) >= _KEPT_BLOCKS:  # a block can always be made again
+            if len(self._blocks) >= KEPT_BLOCKS:  # a block can always be made again
                 del self._blocks[next(iter(self._blocks))]
             values = self._drawn(block, attempt).tolist()
             self._blocks[block, attempt] = values

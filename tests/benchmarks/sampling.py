@@ -6,10 +6,12 @@ measured in the same process: the rate of bare ``yield env.timeout(1)`` loops in
 
 from __future__ import annotations
 
+import json
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
