@@ -1,7 +1,7 @@
 """What a study will take, before it is run: messages, time and memory.
 
-Rough on purpose: it shall say hours or seconds, gigabytes or megabytes. The constants are of the model in
-SimPy processes, which holds all messages of a run until the run is over.
+Rough on purpose: it shall say hours or seconds, gigabytes or megabytes. The memory is that of runs which hold
+all of their messages until they are over, but for those that are told in slices.
 """
 
 from __future__ import annotations
@@ -9,19 +9,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from sim.experiment.effort import estimated_seconds, expected_messages, planned_runs
+from sim.experiment.replication import is_sliceable
 from sim.scenario.model import Scenario
 
-SECONDS_PER_PAIR = {
-    "synchronous": 6e-6,
-    "single_broker": 5.1e-6,
-    "dual_brokers": 5.1e-6,
-    "stream": 7.3e-6,
-    "pubsub": 5.9e-6,
-    "sns_sqs": 5.8e-6,
-}
-"""CPU seconds per message and effect: 200,000 messages at 6.4/s, 8 consumers, utilization 0.4 and 0.8, with
-metrics and series but without messages (``time.process_time`` around ``run_one``, one core, CPython
-3.11). Redeliveries, faults and second effects of a shared worker move it by a factor of two."""
 BYTES_PER_PAIR = {
     "synchronous": 380,
     "single_broker": 340,
@@ -85,13 +76,17 @@ def estimate(scenario: Scenario, jobs: int | None = None, keep: str = "first") -
         jobs: processes; as many as the machine has, and as there are runs, where it is left out.
         keep: of which replications the messages are kept.
     """
-    messages = scenario.workload.arrivals.expected(scenario.horizon) + scenario.workload.backlog
+    messages = expected_messages(scenario)
     pairs = messages * len(scenario.effects)
     kinds = [design.kind for design in scenario.architectures.values()]
-    runs = len(kinds) * scenario.replications
+    runs = planned_runs(scenario)
     processes = max(min(os.cpu_count() or 1 if jobs is None else jobs, runs), 1)
-    seconds = pairs * scenario.replications * sum(SECONDS_PER_PAIR[kind] for kind in kinds) / processes
-    largest = sorted((BYTES_PER_PAIR[kind] for kind in kinds), reverse=True)
+    seconds = estimated_seconds(scenario) / processes
+    each = [
+        0 if keep == "none" and is_sliceable(scenario, name) else BYTES_PER_PAIR[kind]
+        for name, kind in zip(scenario.architectures, kinds, strict=True)
+    ]
+    largest = sorted(each, reverse=True)
     at_once = sum(largest[number // scenario.replications] for number in range(processes))
     kept = {"none": 0, "first": len(kinds), "all": runs}[keep]
     memory = processes * _BASE + pairs * (at_once + kept * BYTES_PER_KEPT_PAIR)

@@ -108,6 +108,11 @@ def simulate_in_slices(
     return iter([Slice(record, 0, math.inf)]), ways
 
 
+def is_sliceable(scenario: Scenario, name: str) -> bool:
+    """Whether an architecture can be run without ever holding all messages."""
+    return slicing.sliceable(empty_site(scenario, name), scenario.horizon) is not None
+
+
 def _slices(scenario: Scenario, name: str, replication: int, site: Site, plan: Plan) -> Iterator[Slice]:
     workload = scenario.workload
     parts = workload.draw_in_parts(site.streams, scenario.horizon, slicing.PART)

@@ -132,7 +132,7 @@ def test_age_against_the_oldest_copy(history):
 def test_lag_against_offsets(accepted, commits):
     """Lag is the number of copies accepted in a partition minus the offset last committed there."""
     times, partition = zip(*accepted, strict=True)
-    commits = sorted(commits, key=lambda commit: commit[0])
+    commits = sorted(commits)
     log = copies(times, times, [NAN] * len(times), partition=partition, commits=commits)
 
     def slow(where, time):

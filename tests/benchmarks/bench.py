@@ -129,7 +129,7 @@ def _is_here(peer: str) -> bool:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--messages", type=int, default=100_000, help="of each run (default: 100000)")
+    parser.add_argument("--messages", type=int, default=200_000, help="of each run (default: 200000)")
     parser.add_argument("--rounds", type=int, default=9, help="of which medians are told (default: 9)")
     parser.add_argument("--only", metavar="W1,W3", help="these workloads; peers run beside W1")
     parser.add_argument("--engine", default="", help="blocks or processes (default: what runs choose)")

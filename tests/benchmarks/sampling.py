@@ -1,6 +1,6 @@
 """One measurement in a process of its own: ``sampling.py NAME MESSAGES [ENGINE] [PATH=VALUE …]`` prints JSON.
 
-A fresh process for each, so that its peak memory is its own and nothing is warm. Before the work, B is
+A fresh process for each, so that its peak memory is its own. Before the work, B is
 measured in the same process: the rate of bare ``yield env.timeout(1)`` loops in 16 processes.
 """
 
@@ -93,8 +93,9 @@ def sample(name: str, messages: int, engine: str = "", *overrides: str) -> Sampl
 
 
 def _replication(name: str, messages: int, engine: str, overrides: tuple[str, ...]) -> tuple[float, float]:
-    """One run with its full ledger, and the lag series of all its components."""
+    """One run with its full ledger, and the lag series of its components, after a short one as a start."""
     workload = WORKLOADS[name]
+    run_replication(workload.scenario(1000), workload.architecture, 0)
     scenario = workload.scenario(messages, *overrides)
     path: dict[str, Any] = {"engine": engine} if engine else {}
     kept: list[Record] = []

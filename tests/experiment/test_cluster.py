@@ -105,7 +105,8 @@ def test_a_lost_scheduler_is_the_machines_failure(scenario: Path, tmp_path: Path
 def test_an_interrupted_study_is_130(two_workers: Cluster, scenario: Path, tmp_path: Path) -> None:
     """Ctrl-C while the cluster works: the code of the shell, no files, and the cluster can be used again."""
     observer = Observer(two_workers, kills=False)
-    study = command(scenario, tmp_path / "out", "--cluster", two_workers.address, "--replications", "40")
+    slowly = ["--replications", "200", "--engine", "processes"]
+    study = command(scenario, tmp_path / "out", "--cluster", two_workers.address, *slowly)
     observer.saw()
     study.send_signal(signal.SIGINT)
     code, told = ended(study)

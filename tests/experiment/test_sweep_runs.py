@@ -142,10 +142,11 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_killed_and_begun_again(tmp_path: Path, runs: list[sim.Scenario], stop: int, jobs: str) -> None:
     """After a kill or Ctrl-C in the middle, the same command runs exactly the points that are missing."""
-    slow = SMALL.replace("horizon: 30s", "horizon: 4m").replace("[10/s, 20/s, 40/s]", "11/s..22/s:12")
+    slow = SMALL.replace("horizon: 30s", "horizon: 12m").replace("[10/s, 20/s, 40/s]", "11/s..22/s:12")
     path, out = tmp_path / "slow.yaml", tmp_path / "out"
     path.write_text(slow)
     words = [sys.executable, "-m", "sim", "sweep", str(path), "--out", str(out), "--jobs", jobs]
+    words += ["--engine", "processes"]
     began = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -139,6 +139,7 @@ def check_groups(record, architecture, witness):
             if architecture.per_effect[pairs.effect].consumers.on_error != "retry":
                 continue  # what was skipped may be applied by a repetition after a crash
             mine = (copies.partition == partition) & (pairs.applications > 0)
+            mine[copies.extra] = False  # of what is stored twice, either copy may come first
             applied = pairs.first_applied[mine]
             applied = applied[np.lexsort((applied, copies.accepted[: len(mine)][mine]))]
             assert np.all(np.diff(applied) >= 0)
