@@ -97,8 +97,10 @@ def test_drawn_runs_are_the_same_both_ways(part):
 def test_thousands_of_drawn_runs_are_the_same_both_ways(part):
     """The same for many more; every kind of fault of every role is met in blocks."""
     seen = compare_drawn(part, DRAWN_SLOWLY)
-    for kind in KINDS:
-        assert seen[kind, "blocks"] >= LEAST_IN_BLOCKS * seen[kind], (kind, seen)
+    in_blocks = sum(seen[kind, "blocks"] for kind in KINDS)
+    assert in_blocks >= LEAST_IN_BLOCKS * sum(seen[kind] for kind in KINDS), seen
+    for kind in KINDS:  # in the others some pool, or a drawn option, is left to the processes
+        assert seen[kind, "blocks"] >= seen[kind] / 2, (kind, seen)
     assert all(seen[kind, role] for kind, roles in FAULTS.items() for role in roles), seen
 
 
