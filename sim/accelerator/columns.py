@@ -12,7 +12,6 @@ from sim.accelerator.block import Block
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import Hands
 from sim.accelerator.publishing import Inexact
-from sim.components.consumer import TICKS
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome
 
@@ -79,7 +78,7 @@ class Columns:
             now = begun + durations[good] / speeds
             hands.first_applied[effect][rows] = now
             hands.applications[effect][rows] = 1
-            self._count_busy(begun, now)
+            pool.count_busy_times(begun, now)
             if hands.tells:
                 orders = np.arange(block.first, block.first + block.size, dtype=float)
                 hands.tell(now, begun, orders[good], block.messages[good])
@@ -87,8 +86,3 @@ class Columns:
         self.ended[rows] = now
         self.fate[rows] = Outcome.APPLIED
         return Written(rows, good, now)
-
-    def _count_busy(self, begun: NDArray[Any], ended: NDArray[Any]) -> None:
-        low, high = self._pool.site.window
-        spent = np.minimum(ended, high) - np.maximum(begun, low)
-        self._pool.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())

@@ -23,6 +23,8 @@ from sim.components.timelines import Windows
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
+_ALL = slice(None)
+
 
 class Crew:
     """The workers of one pool.
@@ -80,21 +82,21 @@ class Crew:
         """Since when the worker is free, or will be, that is next."""
         return self._free_since[0] if self.is_alike else self._free[0][0]
 
-    def deliveries(self, block: Block, fail: Callable[[float, float, int], float]) -> Iterator[bool]:
-        """The hot loop over a block, within :attr:`bounds`; see :mod:`sim.accelerator.plain`."""
-        push, choose, bounds = block.starts.append, block.chosen.append, self.bounds
-        if self.is_alike:
-            if block.stages is None:
-                return plain.alike_one(self._free_since, block.visible, block.work, bounds, push, fail)
-            return plain.alike_many(self._free_since, block.visible, block.stages, bounds, push)
+    def deliveries(
+        self, block: Block, fail: Callable[[float, float, int], float], part: slice = _ALL
+    ) -> Iterator[bool]:
+        """The hot loop over a block or a part of it; see :mod:`sim.accelerator.plain`."""
+        push, choose, bounds, speeds = block.starts.append, block.chosen.append, self.bounds, self.speeds
+        visible = block.visible[part]
         if block.stages is None:
-            return plain.each_one(
-                self._free, block.visible, block.work, self.speeds, bounds, push, choose, fail
-            )
-        hop = self.pool.hop
-        return plain.each_many(
-            self._free, block.visible, block.stages, self.speeds, hop, bounds, push, choose
-        )
+            work = block.work[part]
+            if self.is_alike:
+                return plain.alike_one(self._free_since, visible, work, bounds, push, fail)
+            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, fail)
+        stages, hop = block.stages[part], self.pool.hop
+        if self.is_alike:
+            return plain.alike_many(self._free_since, visible, stages, bounds, push)
+        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose)
 
     def can_do(self, block: Block, limit: float) -> bool:
         """Whether the next message of a block ends by a limit and before its worker is disturbed."""
@@ -121,22 +123,9 @@ class Crew:
 
     def run(self, block: Block, start: int, stop: int, limit: float) -> None:
         """The same for a part of a block, until one of its messages would not end by a limit."""
-        bounds, push, choose = self.bounds, block.starts.append, block.chosen.append
-        visible, work = block.visible[start:stop], block.work[start:stop]
-        bounds.due = UNLIMITED
+        self.bounds.due = UNLIMITED
         self.set_limit(limit)
-        if block.stages is not None:
-            stages = block.stages[start:stop]
-            if self.is_alike:
-                loop = plain.alike_many(self._free_since, visible, stages, bounds, push)
-            else:
-                hop = self.pool.hop
-                loop = plain.each_many(self._free, visible, stages, self.speeds, hop, bounds, push, choose)
-        elif self.is_alike:
-            loop = plain.alike_one(self._free_since, visible, work, bounds, push, _never)
-        else:
-            loop = plain.each_one(self._free, visible, work, self.speeds, bounds, push, choose, _never)
-        next(loop, None)
+        next(self.deliveries(block, _never, slice(start, stop)), None)
 
     def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
         """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""

@@ -7,11 +7,11 @@ brings about are told here as they are found, which is before anything arrives l
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sim.components.consumer import Pool
-from sim.components.timelines import Outage, Windows
+from sim.components.timelines import Windows, union
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
@@ -25,7 +25,7 @@ class Doors:
     """
 
     def __init__(self, pool: Pool[Any], shut: Sequence[Windows] = ()) -> None:
-        self._away = [_merged(worker.outages) for worker in pool.workers]
+        self._away = [union(worker.outages) for worker in pool.workers]
         self._crashed = [Windows((), ()) for _ in pool.workers]
         self._shut = shut
         self._may_shut = bool(pool.crashes) or all(away.starts for away in self._away)
@@ -64,18 +64,3 @@ def _next(windows: Windows, now: float) -> float:
     """When the first of the windows begins that is not over."""
     found = bisect_right(windows.ends, now)
     return windows.starts[found] if found < len(windows.starts) else UNLIMITED
-
-
-def _merged(outages: Iterable[Outage]) -> Windows:
-    """When a worker is away, whatever the reason."""
-    starts: list[float] = []
-    ends: list[float] = []
-    for outage in outages:
-        if outage.end <= outage.start:
-            continue
-        if ends and outage.start <= ends[-1]:
-            ends[-1] = max(ends[-1], outage.end)
-        else:
-            starts.append(outage.start)
-            ends.append(outage.end)
-    return Windows(starts, ends)

@@ -26,7 +26,7 @@ from sim.accelerator.hands import Hands, timed
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
 from sim.accelerator.publishing import Inexact
-from sim.components.consumer import TICKS, Pool
+from sim.components.consumer import Pool
 from sim.components.log import Group
 from sim.components.timelines import Condition, ends_of
 from sim.engine.quantities import UNLIMITED
@@ -57,7 +57,6 @@ class GroupPool:
         self.attempts = self.hands.attempts_at(self.effect)
         site, records, consumers = pool.site, self.group.records_of, self.group.consumers
         self.limit = site.limit
-        self._window = site.window
         self.interval = consumers.commit_interval
         self.poll = consumers.poll
         self.hop = pool.hop
@@ -207,9 +206,7 @@ class GroupPool:
 
     def _note(self, begun: NDArray[Any], ended: NDArray[Any], messages: NDArray[Any]) -> None:
         """Busy time, and what others wait for."""
-        low, high = self._window
-        spent = np.minimum(ended, high) - np.maximum(begun, low)
-        self.pool.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())
+        self.pool.count_busy_times(begun, ended)
         if self.hands.tells:
             self.hands.tell(ended, begun, np.zeros(len(ended)), messages)
 

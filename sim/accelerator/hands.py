@@ -203,8 +203,8 @@ class Hands:
         self._begun[effect][message] = now, self.order
         return number
 
-    def again(self, message: int, number: int, start: float, end: float, *, fails: bool) -> None:
-        """A further attempt, known in full, at the only effect of a pool to which nothing else can happen."""
+    def attempt(self, message: int, number: int, start: float, end: float, *, fails: bool) -> None:
+        """An attempt, known in full, at the only effect of a pool; if it is the first, it fails."""
         (effect,) = self.effects
         self.pool.count_busy(start, end)
         if fails:
@@ -213,13 +213,6 @@ class Hands:
             return
         self._scheduled = start
         self._apply(effect, message, end, is_late=True)
-
-    def has_failed(self, message: int, start: float, end: float) -> None:
-        """The first attempt at a message, the only effect of its pool, has failed at its end."""
-        (effect,) = self.effects
-        self._attempts[effect][message] = 1
-        self._begun[effect][message] = start, self.order
-        self.pool.count_busy(start, end)
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self._times[effect][message]:

@@ -171,7 +171,7 @@ class QueuePool:
         self.log.taken[copy] = start
         self.log.deliveries[copy] = 1
         self._rare[copy] = _Rare(1)
-        self.hands.has_failed(copy, start, end)
+        self.hands.attempt(copy, 0, start, end, fails=True)
         self._again.append((start + self._timeout, copy))
         return self._next_due()
 
@@ -220,7 +220,7 @@ class QueuePool:
         self.log.returned.append(due)
         self.log.retaken.append(start)
         crew.take(start, end)
-        self.hands.again(copy, number, start, end, fails=ends is FAILS)
+        self.hands.attempt(copy, number, start, end, fails=ends is FAILS)
         if ends is FAILS:
             self._again.append((start + self._timeout, copy))
         else:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Annotated, Any, Generic, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
@@ -363,6 +365,12 @@ class Pool(Generic[Item]):
         end = min(end, high)
         if start < end:
             self.busy_ticks += int((end - start) * TICKS)
+
+    def count_busy_times(self, starts: NDArray[Any], ends: NDArray[Any]) -> None:
+        """The same for many stretches, each from one time to another; both of shape (stretches,)."""
+        low, high = self.site.window
+        spent = np.minimum(ends, high) - np.maximum(starts, low)
+        self.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())
 
     def crash_during(
         self, effect: Effect, message: int, attempt: int, now: float

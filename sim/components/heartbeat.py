@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from sim.components.consumer import QueueConsumers
 from sim.components.queue import Queue, QueueOptions, Receipt
 from sim.components.site import Site
+from sim.components.timelines import Windows, union
 from sim.components.worker import Worker
 from sim.engine.environment import VISIBLE_AGAIN
 from sim.engine.quantities import UNLIMITED
@@ -55,7 +56,7 @@ class HeartbeatQueue(Queue):
         self._timeout = options.visibility_timeout
         self._most_beats = max(math.floor((LONGEST_HIDDEN - self._timeout) / self._beat + 1e-9), 0)
         self._holds: dict[int, _Hold] = {}
-        self._suspensions: dict[Worker, tuple[list[float], list[float]]] = {}
+        self._suspensions: dict[Worker, Windows] = {}
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
@@ -113,13 +114,13 @@ class HeartbeatQueue(Queue):
     def _last_beat(self, hold: _Hold) -> float:
         """When the visibility of a delivery was last extended before now; its receive if never."""
         number = min(self._beats_before(min(self._site.now, hold.until), hold), self._most_beats)
-        starts, ends = self._suspended(hold.worker)
+        suspended = self._suspended(hold.worker)
         while number > 0:
             beat = hold.received + number * self._beat
-            window = bisect_right(starts, beat) - 1
-            if window < 0 or beat >= ends[window]:
+            window = bisect_right(suspended.starts, beat) - 1
+            if window < 0 or beat >= suspended.ends[window]:
                 return beat
-            number = self._beats_before(starts[window], hold)
+            number = self._beats_before(suspended.starts[window], hold)
         return hold.received
 
     def _beats_before(self, time: float, hold: _Hold) -> int:
@@ -131,20 +132,10 @@ class HeartbeatQueue(Queue):
             number += 1
         return number
 
-    def _suspended(self, worker: Worker) -> tuple[list[float], list[float]]:
-        """Starts and ends of the stretches in which a worker's work is suspended, sorted and disjoint."""
+    def _suspended(self, worker: Worker) -> Windows:
+        """The stretches in which a worker's work is suspended."""
         if worker not in self._suspensions:
-            starts: list[float] = []
-            ends: list[float] = []
-            for outage in worker.outages:
-                if outage.in_hand != "resume":
-                    continue
-                if ends and outage.start <= ends[-1]:
-                    ends[-1] = max(ends[-1], outage.end)
-                else:
-                    starts.append(outage.start)
-                    ends.append(outage.end)
-            self._suspensions[worker] = starts, ends
+            self._suspensions[worker] = union(each for each in worker.outages if each.in_hand == "resume")
         return self._suspensions[worker]
 
 

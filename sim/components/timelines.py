@@ -321,6 +321,25 @@ def names(conditions: Iterable[Condition]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(condition.name for condition in conditions))
 
 
+def union(outages: Iterable[Outage]) -> Windows:
+    """The time in which at least one of some outages is on; those of no length are left out.
+
+    Args:
+        outages: sorted by start.
+    """
+    starts: list[float] = []
+    ends: list[float] = []
+    for outage in outages:
+        if outage.end <= outage.start:
+            continue
+        if ends and outage.start <= ends[-1]:
+            ends[-1] = max(ends[-1], outage.end)
+        else:
+            starts.append(outage.start)
+            ends.append(outage.end)
+    return Windows(starts, ends)
+
+
 def ends_of(pauses: list[Windows]) -> list[float]:
     """When pauses end, sorted; those without an end are left out."""
     return sorted(end for windows in pauses for end in windows.ends if end < UNLIMITED)
