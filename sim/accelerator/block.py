@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,26 @@ def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArra
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The messages of a block whose first delivery surely fails, and what the second one comes to.
+
+    Attributes:
+        positions: in the block, in order.
+        effects: at which effect of the pool each fails.
+        stages: per message what the second delivery takes, s at normal speed, until it fails or is done.
+        fails: which fail then, too.
+    """
+
+    positions: list[int]
+    effects: list[int]
+    stages: list[tuple[float, ...]]
+    fails: list[bool]
+
+
+_NONE = Failing([], [], [], [])
+
+
 class Block:
     """Arrivals at one pool.
 
@@ -34,13 +55,14 @@ class Block:
         first: how many messages came before.
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
-        may_fail: whether the hot loop takes those that surely fail at the end of their work.
+        may_fail: whether the hot loop takes those that surely fail, as if all went well.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
         first: how many messages came before this block.
         durations: per effect, at normal speed, shape (size,).
-        work: of each message; negative where it fails, infinity where the hot loop must not take it.
+        failing: those that fail surely.
+        work: of each message; infinity where the hot loop must not take it.
         stages: per message the durations of several stages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
@@ -60,35 +82,79 @@ class Block:
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
         self._low = int(messages.min())
-        high = int(messages.max()) + 1
-        self._is_range = high - self._low == self.size and bool(np.all(np.diff(messages) == 1))
+        self._is_range = int(messages.max()) + 1 - self._low == self.size and bool(
+            np.all(np.diff(messages) == 1)
+        )
         self.times: list[float] = times.tolist()
         self.visible: list[float] = self.times if visible is times else visible.tolist()
-        self.durations = [effect.first_attempts(self._low, high) for effect in pool.effects]
-        if not self._is_range:
-            self.durations = [each[messages - self._low] for each in self.durations]
+        taboo = np.zeros(self.size, dtype=bool) if careful is None else careful.copy()
+        self.failing = _NONE
+        self._fails: NDArray[Any] | None = None
+        self.durations = self._draw(pool, taboo, may_fail)
         slowest = min(worker.speed for worker in pool.workers)
         longest *= 1 - 1e-12  # sums are rounded
         total = np.sum(self.durations, axis=0) / slowest + pool.hop
-        taboo = np.zeros(self.size, dtype=bool) if careful is None else careful
         chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
         chances += [condition for _, condition in pool.crashes]
         for condition in chances:
-            taboo = taboo | _by_chance(condition, self._low, high, messages)
+            taboo |= _by_chance(condition, self._low, int(messages.max()) + 1, messages)
+        taboo |= total > longest
+        if self._fails is not None:
+            taboo |= (self._fails >= 0) & (visible + longest <= visible)
+            self._find_failing(pool, ~taboo)
         work = self.durations[-1].copy()
-        work[taboo | np.isinf(total) | (total > longest)] = np.inf
-        if may_fail:
-            durations, fails = pool.effects[0].first_failures(self._low, high)
-            if not self._is_range:
-                durations, fails = durations[messages - self._low], fails[messages - self._low]
-            fails = fails & ~taboo & (durations > 0) & (durations / slowest <= longest)
-            work[fails] = -durations[fails]
+        work[taboo] = np.inf
         self.stages: list[tuple[float, ...]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
+
+    def _draw(self, pool: Pool[Any], taboo: NDArray[Any], may_fail: bool) -> list[NDArray[Any]]:
+        """First attempts, until one fails; those that are unsure are taboo, and so are failures."""
+        low, high = self._low, int(self.messages.max()) + 1
+        found: list[NDArray[Any]] = []
+        failed: NDArray[Any] | None = None
+        for number, effect in enumerate(pool.effects):
+            times, fails, is_unsure = effect.first_outcomes(low, high)
+            if not self._is_range:
+                within = self.messages - low
+                times, fails, is_unsure = times[within], fails[within], is_unsure[within]
+            found.append(times)
+            taboo |= is_unsure
+            if not may_fail:
+                taboo |= fails
+                continue
+            if failed is None:
+                failed = np.full(self.size, -1)
+            times[failed >= 0] = 0.0
+            failed[fails & (failed < 0)] = number
+        self._fails = failed
+        return found
+
+    def _find_failing(self, pool: Pool[Any], is_sure: NDArray[Any]) -> None:
+        """Those whose first delivery surely fails, and what their second one comes to."""
+        assert self._fails is not None
+        positions = np.flatnonzero((self._fails >= 0) & is_sure)
+        messages, effects = self.messages[positions], self._fails[positions]
+        stages: list[NDArray[Any]] = []
+        failed = np.full(len(positions), -1)
+        for number, effect in enumerate(pool.effects):
+            times, fails = effect.outcomes(messages, 1)
+            is_first = effects < number
+            if is_first.any():
+                first_times, first_fails = effect.outcomes(messages[is_first], 0)
+                times[is_first], fails[is_first] = first_times, first_fails
+            stages.append(times)
+            failed[fails & (failed < 0)] = number
+        durations: list[tuple[float, ...]] = list(zip(*(each.tolist() for each in stages), strict=True))
+        if len(stages) > 1:
+            durations = [
+                each if last < 0 else each[: last + 1]
+                for each, last in zip(durations, failed.tolist(), strict=True)
+            ]
+        self.failing = Failing(positions.tolist(), effects.tolist(), durations, (failed >= 0).tolist())
 
     def next_careful(self) -> int:
         """The position of the next message that the hot loop must not take."""
@@ -125,6 +191,9 @@ class Block:
         if len(durations) == 1 and not pool.hop:
             return durations[0].tolist()
         self.stages = list(zip(*(each.tolist() for each in durations), strict=True))
+        if not pool.is_anonymous:  # where it matters when the last stage begins
+            for position, effect in zip(self.failing.positions, self.failing.effects, strict=True):
+                self.stages[position] = self.stages[position][: effect + 1]
         return last.tolist()
 
 

@@ -63,8 +63,10 @@ class Columns:
         """All that the hot loop has delivered of a block."""
         starts = np.frombuffer(block.starts) if block.size else np.empty(0)
         good: Any = slice(None)
-        if np.isnan(starts).any():
-            good = ~np.isnan(starts)
+        bad = np.isnan(starts)
+        bad[block.failing.positions] = True
+        if bad.any():
+            good = ~bad
         rows, starts = block.rows(good), starts[good]
         self.taken[rows] = starts
         self.deliveries[rows] = 1

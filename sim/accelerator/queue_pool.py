@@ -9,9 +9,12 @@ time; at one instant what became visible again comes first, then what was given 
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -37,11 +40,15 @@ class _Rare:
 
     Attributes:
         deliveries: so far.
+        stages: what the next one takes, s at normal speed, if it is plain; None where that is not known.
+        fails: whether it fails then, too.
         gone: when a worker that holds a receipt from before deletes it; infinity if none does.
         by: the number of that worker.
     """
 
     deliveries: int = 0
+    stages: tuple[float, ...] | None = None
+    fails: bool = False
     gone: float = UNLIMITED
     by: int = -1
 
@@ -66,23 +73,18 @@ class QueuePool:
         self.log = self.queue.log
         self.columns = Columns(self.log, self.hands)
         self._rare: dict[int, _Rare] = {}
-        self._again: deque[tuple[float, int]] = deque()
+        self._again: deque[tuple[float, float, int]] = deque()
         self._given_back: list[tuple[float, float, int, int]] = []
         self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
+        self.crew.go_on = self._go_on
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
         self._max_receives = options.max_receives
-        self.effect = pool.effects[0]
-        self._is_simple = (
-            self._on_error == "wait"
-            and len(pool.effects) == 1
-            and not (pool.hop or pool.idempotent or pool.crashes or any(pool.slow.values()))
-            and not self.effect.conditions
-        )
-        self._may_fail = self._on_error == "wait" and len(pool.effects) == 1 and not pool.hop
-        self._delivered = 0
+        self._may_fail = self._on_error == "wait" and not pool.idempotent and _is_sure(pool)
+        self._is_one_known = len(pool.effects) == 1 and not pool.hop
         self._block: Block | None = None
+        self._failed = 0
 
     @property
     def has_unfinished_work(self) -> bool:
@@ -102,13 +104,15 @@ class QueuePool:
             self._deliver(self._block_of(some, accepted))
             self._delivered += len(some)
         self.hands.order = self._delivered - 0.5
-        while self._next_due() < min(until, self._limit):
-            self._come_back()
+        until = min(until, self._limit)
+        while (due := self._next_due()) < until:
+            self._come_back(due)
         self.crew.check(until)
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
-        return min(self._rare, default=stored)
+        under_way = (delivery.message for _, _, delivery in self.crew.under_way)
+        return min(chain(self._rare, under_way), default=stored)
 
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
@@ -116,7 +120,9 @@ class QueuePool:
         self.columns.attach(self.log)
         self.hands.turn_page(ledger, final)
         self._rare = {copy - final: rare for copy, rare in self._rare.items()}
-        self._again = deque((due, copy - final) for due, copy in self._again)
+        self._again = deque((due, order, copy - final) for due, order, copy in self._again)
+        for _, _, delivery in self.crew.under_way:
+            delivery.message -= final
         self._given_back = [(due, began, place, copy - final) for due, began, place, copy in self._given_back]
 
     def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
@@ -133,20 +139,26 @@ class QueuePool:
 
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
-        self._block = block
+        self._block, self._failed = block, 0
         bounds.due = self._next_due()
-        for comes_back in crew.deliveries(block, self._fail):
+        crew.set_limit(bounds.limit)
+        for comes_back in crew.deliveries(block):
+            position = block.position
             if comes_back:
-                self.hands.order = block.first + block.position - 0.5
-                self._come_back()
+                self.hands.order = block.first + position - 0.5
+                self._come_back(block.visible[position])
             else:
                 bounds.is_handled = not self._can_go_on(block)
                 if bounds.is_handled:
-                    self.hands.order = block.first + block.position
-                    seen = block.visible[block.position]
+                    self.hands.order = block.first + position
+                    seen = block.visible[position]
                     self._receive(block.skip(), seen)
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
+        while (failed := self._next_failed(UNLIMITED)) is not None:
+            self._again.append(failed)
+        self._again = deque(sorted(self._again))
+        self._block = None
         self.columns.write(block, crew)
 
     def _can_go_on(self, block: Block) -> bool:
@@ -155,43 +167,93 @@ class QueuePool:
         if block.work[position] == UNLIMITED:
             return False
         start = max(block.visible[position], self.crew.free_since())
+        if start >= self.crew.goes_on_at():
+            return False
         limit = min(self._last, block.times[position] + self._retention)
         for windows in self._windows:
             limit = min(limit, windows.quiet_until(start))
         self.crew.set_limit(limit)
         return self.crew.can_do(block, limit)
 
-    def _fail(self, start: float, end: float, worker: int) -> float:
-        """The first delivery of a message fails: it is visible again when its timeout is over."""
-        del worker
-        block = self._block
-        assert block is not None
-        self.hands.order = block.first + block.position
-        copy = block.skip()
-        self.log.taken[copy] = start
-        self.log.deliveries[copy] = 1
-        self._rare[copy] = _Rare(1)
-        self.hands.attempt(copy, 0, start, end, fails=True)
-        self._again.append((start + self._timeout, copy))
-        return self._next_due()
-
-    # --- the careful way ----------------------------------------------------------------------------------
+    # --- what comes back ----------------------------------------------------------------------------------
 
     def _next_due(self) -> float:
-        """When the next copy comes back."""
+        """When the next copy comes back, or a delivery goes on; not later than that."""
         due = self._again[0][0] if self._again else UNLIMITED
-        return min(due, self._given_back[0][0]) if self._given_back else due
+        block = self._block
+        if block is not None and self._failed < len(block.failing.positions):
+            position = block.failing.positions[self._failed]
+            is_known = position < len(block.starts)
+            since = block.starts[position] if is_known else block.visible[position]
+            if since != since:  # NaN: it took the careful way
+                self._failed += 1
+                return self._next_due()
+            due = min(due, since + self._timeout)
+        if self._given_back:
+            due = min(due, self._given_back[0][0])
+        return min(due, self.crew.goes_on_at())
 
-    def _come_back(self) -> None:
+    def _come_back(self, until: float) -> None:
+        """Copies are visible again, until a time at which others become visible, or deliveries go on."""
+        while True:
+            failed = self._next_failed(until)
+            if failed is not None:
+                bisect.insort(self._again, failed)
+            due = self._again[0][0] if self._again else UNLIMITED
+            back = self._given_back[0][0] if self._given_back else UNLIMITED
+            if self.crew.goes_on_at() <= min(due, back, until):
+                self._go_on()
+            elif min(due, back) > until:
+                return
+            elif back < due:
+                due, started, _, copy = heappop(self._given_back)
+                if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
+                    raise Inexact("copies are given back at one instant by work that began at several")
+                self._return(copy, due)
+            else:
+                due, _, copy = self._again.popleft()
+                self._return(copy, due)
+
+    def _next_failed(self, until: float) -> tuple[float, float, int] | None:
+        """The next message whose first delivery the hot loop let fail, if it is visible again by a time."""
+        block = self._block
+        if block is None:
+            return None
+        failing, starts = block.failing, block.starts
+        while self._failed < len(failing.positions):
+            index = self._failed
+            position = failing.positions[index]
+            if position >= len(starts):
+                return None
+            start = starts[position]
+            if start != start:  # NaN: it took the careful way
+                self._failed += 1
+                continue
+            if start + self._timeout > until:
+                return None
+            self._failed += 1
+            copy = int(block.messages[position])
+            self._note_failed(block, index, copy, start)
+            return start + self._timeout, block.first + position, copy
+        return None
+
+    def _note_failed(self, block: Block, index: int, copy: int, start: float) -> None:
+        """Write down the first delivery of a message, which failed."""
+        failing, crew, hands = block.failing, self.crew, self.hands
+        position, last = failing.positions[index], failing.effects[index]
+        self.log.taken[copy] = start
+        self.log.deliveries[copy] = 1
+        stages = [float(each[position]) for each in block.durations[: last + 1]]
+        speed = crew.speeds[0 if crew.is_alike else block.chosen[position]]
+        order, hands.order = hands.order, block.first + position
+        hands.plain(copy, start, stages, speed, fails=True, is_late=False)
+        hands.order = order
+        self._rare[copy] = _Rare(1, failing.stages[index], failing.fails[index])
+
+    def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
-        if self._again and not (self._given_back and self._given_back[0][0] < self._again[0][0]):
-            due, copy = self._again.popleft()
-        else:
-            due, started, _, copy = heappop(self._given_back)
-            if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
-                raise Inexact("copies are given back at one instant by work that began at several")
         rare = self._rare[copy]
-        if self._is_simple and self._again_at_once(copy, rare, due):
+        if rare.stages is not None and self._again_at_once(copy, rare, due):
             return
         if due >= self._limit:
             self._end_if_gone(copy, rare, self._limit)
@@ -206,26 +268,54 @@ class QueuePool:
         """The short way of :meth:`_receive` for what mostly happens to a copy that comes back.
 
         It is received within its retention and the limit of receives, by a worker whom nothing disturbs, and
-        its attempt ends, well or not, before its visibility timeout. Where that is not sure nothing is done.
+        its delivery, whose attempts are known, ends before its visibility timeout. Where that is not sure
+        nothing is done.
         """
-        crew, number = self.crew, rare.deliveries
+        crew, stages = self.crew, rare.stages
+        assert stages is not None
         start, speed, limit = crew.undisturbed(due)
-        if rare.gone < UNLIMITED or number >= self._max_receives or number != self.hands.attempts_of(copy):
-            return False
-        duration, ends = self.effect.attempt(copy, number, start)
-        end = start + duration / speed
+        end = start + self.pool.hop
+        for duration in stages:
+            begun, end = end, end + duration / speed
         if not (start < end <= min(limit, start + self._timeout, self.log.accepted[copy] + self._retention)):
             return False
-        rare.deliveries = self.log.deliveries[copy] = number + 1
+        if rare.deliveries >= self._max_receives:
+            return False
+        rare.deliveries = self.log.deliveries[copy] = rare.deliveries + 1
         self.log.returned.append(due)
         self.log.retaken.append(start)
-        crew.take(start, end)
-        self.hands.attempt(copy, number, start, end, fails=ends is FAILS)
-        if ends is FAILS:
-            self._again.append((start + self._timeout, copy))
+        crew.take(start, begun, end)
+        self.hands.plain(copy, start, stages, speed, fails=rare.fails, is_late=True)
+        if rare.fails:
+            rare.stages, rare.fails = self._next_stages(copy)
+            self._again.append((start + self._timeout, self.hands.order, copy))
         else:
             self._end(copy, Outcome.APPLIED, end)
         return True
+
+    def _next_stages(self, copy: int) -> tuple[tuple[float, ...] | None, bool]:
+        """What the next delivery of a copy takes if nothing hits it, and whether it fails."""
+        stages: list[float] = []
+        for effect in self.pool.effects:
+            number = self.hands.attempts_at(effect).get(copy, 0)
+            times, fails = effect.outcome(copy, number)
+            stages.append(times)
+            if fails:
+                return tuple(stages), True
+        return tuple(stages), False
+
+    def _go_on(self) -> None:
+        """The next delivery that is under way goes on."""
+        since, count, delivery = heappop(self.crew.under_way)
+        order = self.hands.order
+        self.hands.go_on(delivery)
+        self.hands.order = order
+        self.crew.still_occupy(since, count, delivery)
+        if delivery.work is CRASHED:
+            self.crew.leave(delivery.worker)
+        rare = self._rare.get(delivery.message)
+        if rare is not None and delivery.work is not None:
+            self._settle_late(rare, delivery)
 
     def _end_if_gone(self, copy: int, rare: _Rare, by: float) -> bool:
         """Whether somebody has deleted a copy by then that was not visible meanwhile."""
@@ -238,6 +328,8 @@ class QueuePool:
         """The copy that has been visible longest goes to the worker that has been free longest."""
         start, worker = self.crew.next(seen)
         rare = self._rare.get(copy)
+        if rare is not None:
+            rare.stages = None
         gone = UNLIMITED if rare is None else rare.gone
         expires = float(self.log.accepted[copy]) + self._retention
         if rare is not None and gone == start < self._limit and not self._is_own_end(rare, start, worker):
@@ -263,11 +355,13 @@ class QueuePool:
             self.log.retaken.append(start)
         else:
             self.log.taken[copy] = start
-        delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1)
-        self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        due = start + self._timeout
+        known = UNLIMITED if self._is_one_known else max(start, math.nextafter(due, -UNLIMITED))
+        delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1, known=known)
+        self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
-            self.crew.disturb()
-        self._settle(copy, rare, delivery, start + self._timeout, worker)
+            self.crew.leave(worker)
+        self._settle(copy, rare, delivery, due)
 
     def _is_own_end(self, rare: _Rare, start: float, worker: Worker) -> bool:
         """Whether a worker ends with a copy, and so deletes it, just before it would receive it again."""
@@ -275,13 +369,12 @@ class QueuePool:
             return self.crew.is_only_one_at(start)
         return worker.index == rare.by
 
-    def _settle(self, copy: int, rare: _Rare, delivery: Delivery, due: float, worker: Worker) -> None:
+    def _settle(self, copy: int, rare: _Rare, delivery: Delivery, due: float) -> None:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            self._again.append((due, copy))
-            if delivery.work is DONE and self.queue.options.late_delete and end < rare.gone:
-                rare.gone, rare.by = end, worker.index
+            self._come_again(copy, rare, due)
+            self._settle_late(rare, delivery)
             return
         is_open = end < min(rare.gone, self._limit)
         if end == rare.gone < self._limit:
@@ -292,10 +385,20 @@ class QueuePool:
             elif rare.gone < self._limit:
                 self._end(copy, Outcome.APPLIED, rare.gone)
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
-            self._again.append((due, copy))
+            self._come_again(copy, rare, due)
         else:
             assert delivery.work is FAILED
             self._reject(copy, delivery)
+
+    def _settle_late(self, rare: _Rare, delivery: Delivery) -> None:
+        """What the end of a delivery means whose copy was visible before."""
+        if delivery.work is DONE and self.queue.options.late_delete and delivery.end < rare.gone:
+            rare.gone, rare.by = delivery.end, delivery.worker.index
+
+    def _come_again(self, copy: int, rare: _Rare, due: float) -> None:
+        """A copy will be visible again."""
+        del rare
+        self._again.append((due, self.hands.order, copy))
 
     def _reject(self, copy: int, delivery: Delivery) -> None:
         """A worker says that it has failed."""
@@ -317,3 +420,14 @@ class QueuePool:
         self.log.ended[copy] = now
         self.log.fate[copy] = fate
         self._rare.pop(copy, None)
+
+
+def _is_sure(pool: Pool[Any]) -> bool:
+    """Whether no fault hits attempts by chance."""
+    conditions = [
+        *(each for effect in pool.effects for each in pool.slow[effect]),
+        *(each for _, each in pool.crashes),
+    ]
+    return all(effect.is_sure for effect in pool.effects) and all(
+        each.windows is not None for each in conditions
+    )

@@ -53,6 +53,7 @@ SEEMS_TO_FAIL = "seems to fail"
 
 _Service = Callable[[int, int], float]
 _FirstServices = Callable[[int, int], NDArray[Any]]
+_Services = Callable[[NDArray[Any], int], NDArray[Any]]
 
 Attempt = Literal["succeeds", "fails", "seems to fail"]
 """How an attempt ends."""
@@ -81,7 +82,7 @@ class Effect:
         self._site = site
         self._first_applied = site.ledger.first_applied[number]
         self._late = site.ledger.late[number]
-        self._service, self._first_services = self._service_time(site, options)
+        self._service, self._first_services, self._services = self._service_time(site, options)
         self._failure = options.failure
         self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
         self._poison = options.poison
@@ -149,9 +150,7 @@ class Effect:
                     duration += fault.by
                 elif isinstance(fault, Loss) and outcome is not FAILS:
                     outcome = FAILS if fault.leg == "request" else SEEMS_TO_FAIL
-        if (self._fails is not None and self._fails.value(message, number) < self._failure) or (
-            self._poisons is not None and self._poisons.value(message) < self._poison
-        ):
+        if self._is_failing(message, number):
             outcome = FAILS
         return duration, outcome
 
@@ -161,32 +160,53 @@ class Effect:
         Infinity where one may end in anything but success, and where it takes no time. What depends on when
         the attempt starts is left out: faults that have a time.
         """
-        times = np.array(self._first_services(low, high))
-        bad = times <= 0
-        if self._fails is not None:
-            bad |= self._fails.first(low, high) < self._failure
-        if self._poisons is not None:
-            bad |= self._poisons.first(low, high) < self._poison
-        for condition in self.conditions:
-            if condition.windows is None:
-                hit = condition.may_hit(low, high)
-                bad |= True if hit is None else hit
-        times[bad] = np.inf
+        times, fails, is_unsure = self.first_outcomes(low, high)
+        times[fails | is_unsure] = np.inf
         return times
 
-    def first_failures(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """How long the first attempts of messages from low up to high take, and which of them surely fail.
+    def first_outcomes(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """What the first attempts of messages from low up to high come to, faults with a time left out.
 
-        Those that do by their own draws, at the end of their time. With faults that can hit without a time of
-        their own, none is sure.
+        Returns:
+            How long they take, s, at normal speed; which of them fail by their own draws, at the end of that
+            time; and which are unsure, because a fault may hit them at any time, or they take no time.
         """
         times = np.array(self._first_services(low, high))
         fails = np.zeros(high - low, dtype=bool)
-        if all(condition.windows is not None for condition in self.conditions):
-            if self._fails is not None:
-                fails |= self._fails.first(low, high) < self._failure
-            if self._poisons is not None:
-                fails |= self._poisons.first(low, high) < self._poison
+        if self._fails is not None:
+            fails |= self._fails.first(low, high) < self._failure
+        if self._poisons is not None:
+            fails |= self._poisons.first(low, high) < self._poison
+        is_unsure = times <= 0
+        for condition in self.conditions:
+            if condition.windows is None:
+                hit = condition.may_hit(low, high)
+                is_unsure |= True if hit is None else hit
+        return times, fails, is_unsure
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no fault hits its attempts by chance."""
+        return all(condition.windows is not None for condition in self.conditions)
+
+    def outcome(self, message: int, number: int) -> tuple[float, bool]:
+        """How long an attempt of such a number takes, s, and whether it fails, without any faults."""
+        return self._service(message, number), self._is_failing(message, number)
+
+    def _is_failing(self, message: int, number: int) -> bool:
+        """Whether an attempt fails by itself."""
+        return (self._fails is not None and self._fails.value(message, number) < self._failure) or (
+            self._poisons is not None and self._poisons.value(message) < self._poison
+        )
+
+    def outcomes(self, messages: NDArray[Any], number: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """How long attempts of some messages take, s, and which fail: of such a number, without any faults."""
+        times = self._services(messages, number)
+        fails = np.zeros(len(messages), dtype=bool)
+        if self._fails is not None:
+            fails |= self._fails.values(messages, number) < self._failure
+        if self._poisons is not None:
+            fails |= self._poisons.values(messages, 0) < self._poison
         return times, fails
 
     def apply(self, message: int, now: float, late: bool) -> None:
@@ -202,23 +222,25 @@ class Effect:
         for tell in self.on_applied:
             tell(message)
 
-    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices]:
-        """Service times: of a message at an attempt, and of the first attempts of a range of messages."""
+    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices, _Services]:
+        """Service times: of a message at an attempt, of first attempts in a range, of some at an attempt."""
         service = options.service
         if isinstance(service, TraceColumn):
             column = site.messages.trace[service.trace_column] * service.times
             times = column.tolist()
             normal: _Service = lambda message, attempt: times[message]  # noqa: ARG005, E731
             firsts: _FirstServices = lambda low, high: column[low:high]  # noqa: E731
+            some: _Services = lambda messages, attempt: column[messages]  # noqa: ARG005, E731
         elif isinstance(service, Constant):
             value = service.value
             normal = lambda message, attempt: value  # noqa: ARG005, E731
             firsts = lambda low, high: np.full(high - low, value)  # noqa: E731
+            some = lambda messages, attempt: np.full(len(messages), value)  # noqa: ARG005, E731
         else:
             drawn = site.streams.attached(service.sample, "service", self.name)
-            normal, firsts = drawn.value, drawn.first
+            normal, firsts, some = drawn.value, drawn.first, drawn.values
         if options.long is None:
-            return normal, firsts
+            return normal, firsts, some
         share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
         assert not isinstance(options.long.service, TraceColumn)
         longer = site.streams.attached(options.long.service.sample, "long service", self.name)
@@ -231,4 +253,8 @@ class Effect:
         def first_of_either(low: int, high: int) -> NDArray[Any]:
             return np.where(chosen.first(low, high) < share, longer.first(low, high), firsts(low, high))
 
-        return either, first_of_either
+        def some_of_either(messages: NDArray[Any], attempt: int) -> NDArray[Any]:
+            is_long = chosen.values(messages, 0) < share
+            return np.where(is_long, longer.values(messages, attempt), some(messages, attempt))
+
+        return either, first_of_either, some_of_either

@@ -107,6 +107,17 @@ class AttachedDraws:
         blocks = [self._drawn(block, 0) for block in range(first, last + 1)]
         return np.concatenate(blocks or [np.empty(0)])[low - first * BLOCK :][: high - low]
 
+    def values(self, messages: NDArray[Any], attempt: int) -> NDArray[Any]:
+        """The values of several messages at one attempt, of the same shape."""
+        numbers = messages + self._numbering.first
+        shift = max(13 - attempt, 0)
+        blocks, within = numbers >> shift, numbers & ((1 << shift) - 1)
+        found = np.empty(len(messages))
+        for block in np.unique(blocks).tolist():
+            here = blocks == block
+            found[here] = self._drawn(block, attempt)[within[here]]
+        return found
+
     def _block(self, block: int, attempt: int) -> list[float]:
         values = self._blocks.get((block, attempt))
         if values is None:
