@@ -35,16 +35,19 @@ class Columns:
     """The columns of one log.
 
     Attributes:
+        log: whose.
+        hands: who fills them.
         accepted, taken, ended, fate, deliveries: views of the columns of the log.
     """
 
     def __init__(self, log: CopyLog, hands: Hands) -> None:
-        self._hands = hands
+        self.hands = hands
         self._pool = hands.pool
         self.attach(log)
 
     def attach(self, log: CopyLog) -> None:
         """Write into the columns of a log."""
+        self.log = log
         self.accepted = np.frombuffer(log.accepted)
         self.taken = np.frombuffer(log.taken)
         self.ended = np.frombuffer(log.ended)
@@ -73,7 +76,7 @@ class Columns:
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
             speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
-        pool, hands = self._pool, self._hands
+        pool, hands = self._pool, self.hands
         now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now

@@ -175,14 +175,14 @@ class Crew:
             else:
                 heapreplace(self._free, self._after_outage(self._free[0]))
 
-    def undisturbed(self, seen: float) -> tuple[float, float, float]:
-        """When the next worker could take a message, how fast it is, and until when nothing disturbs it."""
+    def undisturbed(self, seen: float) -> tuple[float, float, float, int]:
+        """When the next worker could take a message, how fast it is, until when nothing disturbs it, who."""
         if self.is_alike:
-            since, speed, limit = self._free_since[0], self.speeds[0], self.bounds.limit
+            since, number, limit = self._free_since[0], 0, self.bounds.limit
         else:
             since, _, _, number = self._free[0]
-            speed, limit = self.speeds[number], self.bounds.limits[number]
-        return max(since, seen), speed, limit
+            limit = self.bounds.limits[number]
+        return seen if seen > since else since, self.speeds[number], limit, number  # noqa: FURB136
 
     def take(self, start: float, begun: float, end: float) -> None:
         """That worker takes it, begins with the last stage of it, and is free again at a later time."""

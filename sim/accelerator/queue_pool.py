@@ -25,8 +25,8 @@ from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import Delivery, Hands, timed
 from sim.accelerator.publishing import Inexact
+from sim.accelerator.redelivery import Redeliveries
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
-from sim.components.effect import FAILS
 from sim.components.queue import Queue
 from sim.components.worker import Worker
 from sim.engine.ledger import Ledger
@@ -83,8 +83,7 @@ class QueuePool:
         self._max_receives = options.max_receives
         self._may_fail = self._on_error == "wait" and not pool.idempotent and _is_sure(pool)
         self._is_one_known = len(pool.effects) == 1 and not pool.hop
-        self._block: Block | None = None
-        self._failed = 0
+        self._redeliveries: Redeliveries | None = None
 
     @property
     def has_unfinished_work(self) -> bool:
@@ -139,7 +138,9 @@ class QueuePool:
 
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
-        self._block, self._failed = block, 0
+        self._redeliveries = redeliveries = Redeliveries(
+            self.pool, crew, block, self._timeout, self._retention, self._max_receives
+        )
         bounds.due = self._next_due()
         crew.set_limit(bounds.limit)
         for comes_back in crew.deliveries(block):
@@ -155,11 +156,11 @@ class QueuePool:
                     self._receive(block.skip(), seen)
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
-        while (failed := self._next_failed(UNLIMITED)) is not None:
-            self._again.append(failed)
-        self._again = deque(sorted(self._again))
-        self._block = None
+        while (failed := redeliveries.pop(UNLIMITED)) is not None:
+            bisect.insort(self._again, self._failed(*failed))
+        self._redeliveries = None
         self.columns.write(block, crew)
+        redeliveries.write(self.columns)
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
@@ -177,35 +178,34 @@ class QueuePool:
 
     # --- what comes back ----------------------------------------------------------------------------------
 
-    def _next_due(self) -> float:
-        """When the next copy comes back, or a delivery goes on; not later than that."""
+    def _next_other(self) -> float:
+        """When the next copy comes back, of those that are not in the present block, or a delivery goes on."""
         due = self._again[0][0] if self._again else UNLIMITED
-        block = self._block
-        if block is not None and self._failed < len(block.failing.positions):
-            position = block.failing.positions[self._failed]
-            is_known = position < len(block.starts)
-            since = block.starts[position] if is_known else block.visible[position]
-            if since != since:  # NaN: it took the careful way
-                self._failed += 1
-                return self._next_due()
-            due = min(due, since + self._timeout)
-        if self._given_back:
-            due = min(due, self._given_back[0][0])
-        return min(due, self.crew.goes_on_at())
+        if self._given_back and self._given_back[0][0] < due:
+            due = self._given_back[0][0]
+        return min(due, self.crew.under_way[0][0]) if self.crew.under_way else due
+
+    def _next_due(self) -> float:
+        """When anything of that happens next; not later than that."""
+        return min(self._next_other(), self._redeliveries.due()) if self._redeliveries else self._next_other()
 
     def _come_back(self, until: float) -> None:
         """Copies are visible again, until a time at which others become visible, or deliveries go on."""
+        redeliveries = self._redeliveries
         while True:
-            failed = self._next_failed(until)
-            if failed is not None:
-                bisect.insort(self._again, failed)
-            due = self._again[0][0] if self._again else UNLIMITED
-            back = self._given_back[0][0] if self._given_back else UNLIMITED
-            if self.crew.goes_on_at() <= min(due, back, until):
-                self._go_on()
-            elif min(due, back) > until:
+            other = self._next_other()
+            if redeliveries is not None:
+                redeliveries.run(until, other)
+                failed = redeliveries.pop(until)
+                if failed is not None:
+                    bisect.insort(self._again, self._failed(*failed))
+                    continue
+            if other > until:
                 return
-            elif back < due:
+            back = self._given_back[0][0] if self._given_back else UNLIMITED
+            if self.crew.goes_on_at() == other:
+                self._go_on()
+            elif back == other and not (self._again and self._again[0][0] == other):
                 due, started, _, copy = heappop(self._given_back)
                 if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
                     raise Inexact("copies are given back at one instant by work that began at several")
@@ -214,41 +214,20 @@ class QueuePool:
                 due, _, copy = self._again.popleft()
                 self._return(copy, due)
 
-    def _next_failed(self, until: float) -> tuple[float, float, int] | None:
-        """The next message whose first delivery the hot loop let fail, if it is visible again by a time."""
-        block = self._block
-        if block is None:
-            return None
-        failing, starts = block.failing, block.starts
-        while self._failed < len(failing.positions):
-            index = self._failed
-            position = failing.positions[index]
-            if position >= len(starts):
-                return None
-            start = starts[position]
-            if start != start:  # NaN: it took the careful way
-                self._failed += 1
-                continue
-            if start + self._timeout > until:
-                return None
-            self._failed += 1
-            copy = int(block.messages[position])
-            self._note_failed(block, index, copy, start)
-            return start + self._timeout, block.first + position, copy
-        return None
-
-    def _note_failed(self, block: Block, index: int, copy: int, start: float) -> None:
-        """Write down the first delivery of a message, which failed."""
-        failing, crew, hands = block.failing, self.crew, self.hands
-        position, last = failing.positions[index], failing.effects[index]
+    def _failed(self, index: int, due: float) -> tuple[float, float, int]:
+        """Write down a first delivery that failed; when its copy is due again."""
+        assert self._redeliveries is not None
+        block = self._redeliveries.block
+        position = block.failing.positions[index]
+        copy = int(block.messages[position])
+        start, stages, speed = self._redeliveries.first(index)
         self.log.taken[copy] = start
         self.log.deliveries[copy] = 1
-        stages = [float(each[position]) for each in block.durations[: last + 1]]
-        speed = crew.speeds[0 if crew.is_alike else block.chosen[position]]
-        order, hands.order = hands.order, block.first + position
-        hands.plain(copy, start, stages, speed, fails=True, is_late=False)
-        hands.order = order
-        self._rare[copy] = _Rare(1, failing.stages[index], failing.fails[index])
+        order, self.hands.order = self.hands.order, block.first + position
+        self.hands.plain(copy, start, stages, speed, fails=True, is_late=False)
+        self.hands.order = order
+        self._rare[copy] = _Rare(1, block.failing.stages[index], block.failing.fails[index])
+        return due, block.first + position, copy
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
@@ -273,8 +252,8 @@ class QueuePool:
         """
         crew, stages = self.crew, rare.stages
         assert stages is not None
-        start, speed, limit = crew.undisturbed(due)
-        end = start + self.pool.hop
+        start, speed, limit, _ = crew.undisturbed(due)
+        begun = end = start + self.pool.hop
         for duration in stages:
             begun, end = end, end + duration / speed
         if not (start < end <= min(limit, start + self._timeout, self.log.accepted[copy] + self._retention)):
