@@ -109,8 +109,11 @@ class Crew:
         """Whether the next message of a block ends by a limit and before its worker is disturbed."""
         position = block.position
         end = max(block.visible[position], self.free_since())
-        if end >= self.goes_on_at():
+        goes_on_at = self.goes_on_at()
+        if end >= goes_on_at:
             return False
+        if self.is_alike:
+            limit = min(limit, goes_on_at)
         number = 0 if self.is_alike else self._free[0][3]
         speed = 1.0 if self.is_alike else self.speeds[number]
         if self.pool.hop and not self.is_alike:

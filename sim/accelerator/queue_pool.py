@@ -82,7 +82,7 @@ class QueuePool:
         self._windows = [*timed(pool), *self.queue.pauses]
         self._max_receives = options.max_receives
         self._may_fail = self._on_error == "wait" and not pool.idempotent and _is_sure(pool)
-        self._is_one_known = len(pool.effects) == 1 and not pool.hop
+        self._has_one_attempt = len(pool.effects) == 1 and not pool.hop
         self._redeliveries: Redeliveries | None = None
 
     @property
@@ -335,7 +335,10 @@ class QueuePool:
         else:
             self.log.taken[copy] = start
         due = start + self._timeout
-        known = UNLIMITED if self._is_one_known else max(start, math.nextafter(due, -UNLIMITED))
+        known = UNLIMITED
+        if not self._has_one_attempt:
+            others = [time for time, _, other in self.crew.under_way if other.message == copy]
+            known = max(start, min(math.nextafter(due, -UNLIMITED), *others, UNLIMITED))
         delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1, known=known)
         self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
