@@ -24,6 +24,10 @@ from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 
 
+NEXT = 2.0**-20
+"""From the order of one further delivery to that of the next, between those of two messages in line."""
+
+
 @dataclass(slots=True)
 class Delivery:
     """A delivery, as far as it is worked out.
@@ -38,8 +42,10 @@ class Delivery:
         end: when it ends, infinity if the end of the run comes first; while it is under way, when the next
             attempt begins.
         scheduled: when that end became certain to a worker's clock: when its last stretch began.
+        open: if it ends later, it is under way until then, because others may still end before it.
         work: how it ends; None while it is under way.
         effect: the next one, as a place among those of the pool.
+        result: how it ends, if that is known while it is under way.
     """
 
     worker: Worker
@@ -50,15 +56,17 @@ class Delivery:
     known: float
     end: float
     scheduled: float
+    open: float = UNLIMITED
     work: Work | None = None
     effect: int = 0
+    result: Work | None = None
 
 
 class Hands:
     """The workers of a pool, who also write down what they apply.
 
     Attributes:
-        order: place of the delivery under way among all of its pool.
+        order: place of the delivery under way among all of its pool: of the first ones a whole number.
     """
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -99,7 +107,14 @@ class Hands:
         return self._attempts[effect]
 
     def deliver(
-        self, worker: Worker, message: int, start: float, *, is_late: bool, known: float = UNLIMITED
+        self,
+        worker: Worker,
+        message: int,
+        start: float,
+        *,
+        is_late: bool,
+        known: float = UNLIMITED,
+        open: float = UNLIMITED,
     ) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails.
 
@@ -109,8 +124,9 @@ class Hands:
             start: when.
             is_late: whether it was delivered before.
             known: attempts that begin later are left for :meth:`go_on`.
+            open: so is the end if it is later.
         """
-        delivery = Delivery(worker, message, is_late, self.order, start, known, start, start)
+        delivery = Delivery(worker, message, is_late, self.order, start, known, start, start, open)
         if self.pool.hop:
             delivery.end, is_lost = self._spend(delivery, start, self.pool.hop, is_busy=False)
             if is_lost:
@@ -121,10 +137,17 @@ class Hands:
         """A worker who has a message in hand does every effect, until one of them fails."""
         return self._work(Delivery(worker, message, is_late, self.order, start, UNLIMITED, start, start))
 
-    def go_on(self, delivery: Delivery) -> None:
-        """With a delivery that is under way; all attempts that begin before its next one are known now."""
-        delivery.known, self.order = delivery.end, delivery.order
-        self._work(delivery)
+    def go_on(self, delivery: Delivery, known: float) -> None:
+        """With a delivery that is under way; all attempts that begin before its next one are known now.
+
+        Args:
+            delivery: which.
+            known: when others go on who have the message, too.
+        """
+        delivery.known, delivery.open, self.order = delivery.end, known, delivery.order
+        delivery.work = delivery.result
+        if delivery.work is None:
+            self._work(delivery)
 
     def _work(self, delivery: Delivery) -> Delivery:
         pool, effects, message, now = self.pool, self.effects, delivery.message, delivery.end
@@ -147,7 +170,10 @@ class Hands:
     def _over(self, delivery: Delivery, now: float, work: Work) -> Delivery:
         """What would end after the end of the run never does."""
         delivery.end = UNLIMITED if now >= self._limit else now
-        delivery.work = work
+        if delivery.open < delivery.end:
+            delivery.result = work
+        else:
+            delivery.work = work
         return delivery
 
     def _spend(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sim.accelerator.block import Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
-from sim.accelerator.hands import Delivery, Hands, timed
+from sim.accelerator.hands import NEXT, Delivery, Hands, timed
 from sim.accelerator.publishing import Inexact
 from sim.accelerator.redelivery import Redeliveries
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
@@ -82,7 +82,7 @@ class QueuePool:
         self._windows = [*timed(pool), *self.queue.pauses]
         self._max_receives = options.max_receives
         self._may_fail = self._on_error == "wait" and not pool.idempotent and _is_sure(pool)
-        self._has_one_attempt = len(pool.effects) == 1 and not pool.hop
+        self._has_one_attempt = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
         self._redeliveries: Redeliveries | None = None
 
     @property
@@ -102,7 +102,7 @@ class QueuePool:
         for some, accepted in pieces(messages, times):
             self._deliver(self._block_of(some, accepted))
             self._delivered += len(some)
-        self.hands.order = self._delivered - 0.5
+        self.hands.order = max(self.hands.order, self._delivered - 1)
         until = min(until, self._limit)
         while (due := self._next_due()) < until:
             self._come_back(due)
@@ -139,14 +139,14 @@ class QueuePool:
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
         self._redeliveries = redeliveries = Redeliveries(
-            self.pool, crew, block, self._timeout, self._retention, self._max_receives
+            self.hands, crew, block, self._timeout, self._retention, self._max_receives
         )
         bounds.due = self._next_due()
         crew.set_limit(bounds.limit)
         for comes_back in crew.deliveries(block):
             position = block.position
             if comes_back:
-                self.hands.order = block.first + position - 0.5
+                self.hands.order = max(self.hands.order, block.first + position - 1)
                 self._come_back(block.visible[position])
             else:
                 bounds.is_handled = not self._can_go_on(block)
@@ -232,6 +232,7 @@ class QueuePool:
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
         rare = self._rare[copy]
+        self.hands.order += NEXT
         if rare.stages is not None and self._again_at_once(copy, rare, due):
             return
         if due >= self._limit:
@@ -287,14 +288,16 @@ class QueuePool:
         """The next delivery that is under way goes on."""
         since, count, delivery = heappop(self.crew.under_way)
         order = self.hands.order
-        self.hands.go_on(delivery)
+        self.hands.go_on(delivery, self._others_go_on(delivery.message))
         self.hands.order = order
         self.crew.still_occupy(since, count, delivery)
         if delivery.work is CRASHED:
             self.crew.leave(delivery.worker)
-        rare = self._rare.get(delivery.message)
-        if rare is not None and delivery.work is not None:
+        rare, due = self._rare.get(delivery.message), delivery.start + self._timeout
+        if rare is not None and since > due:
             self._settle_late(rare, delivery)
+        elif rare is not None:
+            self._settle(delivery.message, rare, delivery, due)
 
     def _end_if_gone(self, copy: int, rare: _Rare, by: float) -> bool:
         """Whether somebody has deleted a copy by then that was not visible meanwhile."""
@@ -335,15 +338,23 @@ class QueuePool:
         else:
             self.log.taken[copy] = start
         due = start + self._timeout
-        known = UNLIMITED
+        known = others = UNLIMITED
         if not self._has_one_attempt:
-            others = [time for time, _, other in self.crew.under_way if other.message == copy]
-            known = max(start, min(math.nextafter(due, -UNLIMITED), *others, UNLIMITED))
-        delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1, known=known)
+            others = self._others_go_on(copy)
+            known = max(start, min(math.nextafter(due, -UNLIMITED), others))
+        delivery = self.hands.deliver(
+            worker, copy, start, is_late=rare.deliveries > 1, known=known, open=others
+        )
         self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
             self.crew.leave(worker)
         self._settle(copy, rare, delivery, due)
+
+    def _others_go_on(self, copy: int) -> float:
+        """When somebody goes on next who has a copy in hand."""
+        return min(
+            (time for time, _, other in self.crew.under_way if other.message == copy), default=UNLIMITED
+        )
 
     def _is_own_end(self, rare: _Rare, start: float, worker: Worker) -> bool:
         """Whether a worker ends with a copy, and so deletes it, just before it would receive it again."""
@@ -355,8 +366,10 @@ class QueuePool:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            self._come_again(copy, rare, due)
+            self._come_again(copy, due, delivery)
             self._settle_late(rare, delivery)
+            return
+        if delivery.work is None:
             return
         is_open = end < min(rare.gone, self._limit)
         if end == rare.gone < self._limit:
@@ -367,7 +380,7 @@ class QueuePool:
             elif rare.gone < self._limit:
                 self._end(copy, Outcome.APPLIED, rare.gone)
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
-            self._come_again(copy, rare, due)
+            self._come_again(copy, due, delivery)
         else:
             assert delivery.work is FAILED
             self._reject(copy, delivery)
@@ -377,10 +390,13 @@ class QueuePool:
         if delivery.work is DONE and self.queue.options.late_delete and delivery.end < rare.gone:
             rare.gone, rare.by = delivery.end, delivery.worker.index
 
-    def _come_again(self, copy: int, rare: _Rare, due: float) -> None:
+    def _come_again(self, copy: int, due: float, delivery: Delivery) -> None:
         """A copy will be visible again."""
-        del rare
-        self._again.append((due, self.hands.order, copy))
+        entry = due, delivery.order, copy
+        if self._again and self._again[-1] > entry:  # the delivery was under way when others began
+            bisect.insort(self._again, entry)
+        else:
+            self._again.append(entry)
 
     def _reject(self, copy: int, delivery: Delivery) -> None:
         """A worker says that it has failed."""

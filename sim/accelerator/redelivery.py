@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sim.accelerator.block import Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
-from sim.components.consumer import Pool
+from sim.accelerator.hands import NEXT, Hands
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -27,8 +27,8 @@ class Redeliveries:
     """Those of one block.
 
     Args:
-        pool: who works.
-        crew: its workers.
+        hands: who works.
+        crew: the same as they are seen from the queue.
         block: the messages.
         timeout: of their visibility, s.
         retention: of the queue, s.
@@ -39,9 +39,9 @@ class Redeliveries:
     """
 
     def __init__(
-        self, pool: Pool[Any], crew: Crew, block: Block, timeout: float, retention: float, max_receives: float
+        self, hands: Hands, crew: Crew, block: Block, timeout: float, retention: float, max_receives: float
     ) -> None:
-        self._pool, self._crew, self.block = pool, crew, block
+        self._hands, self._pool, self._crew, self.block = hands, hands.pool, crew, block
         self._timeout, self._retention = timeout, retention
         self._failing = block.failing
         self._positions = block.failing.positions
@@ -86,7 +86,8 @@ class Redeliveries:
             self._done.append(index)
             self._starts.append(start)
             self._workers.append(worker)
-            self._orders.append(block.first + block.position - 0.5)
+            self._hands.order += NEXT
+            self._orders.append(self._hands.order)
 
     def pop(self, until: float) -> tuple[int, float] | None:
         """The next of them that is visible again by a time: its place among them, and when."""
@@ -107,7 +108,7 @@ class Redeliveries:
         """Fill in both deliveries of those for whom the second went well."""
         if not self._done:
             return
-        block, pool, crew, hands = self.block, self._pool, self._crew, columns.hands
+        block, pool, crew, hands = self.block, self._pool, self._crew, self._hands
         done = np.array(self._done)
         positions = np.array(self._positions)[done]
         rows = block.messages[positions]
