@@ -213,9 +213,7 @@ class Crew:
         count = self.bounds.count
         self.bounds.count = count + 1
         if delivery.work is None:
-            heappush(self.under_way, (end, count, delivery))
-            if not self.is_alike:
-                self.bounds.limits[worker.index] = -UNLIMITED
+            self._leave_open(count, delivery)
         elif end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
@@ -248,7 +246,7 @@ class Crew:
         """
         end, scheduled, number = delivery.end, delivery.scheduled, delivery.worker.index
         if delivery.work is None:
-            heappush(self.under_way, (end, count, delivery))
+            self._leave_open(count, delivery)
         elif end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
@@ -260,7 +258,16 @@ class Crew:
         place = next(place for place, entry in enumerate(self._free) if entry[3] == number)
         self._free[place] = (end, scheduled, count, number)
         heapify(self._free)
-        self.bounds.limits[number] = -UNLIMITED if delivery.work is None else self._undisturbed(number)
+        if delivery.work is not None:
+            self.bounds.limits[number] = self._undisturbed(number)
+
+    def _leave_open(self, count: int, delivery: Delivery) -> None:
+        """A delivery goes on when all is known that happens before; its worker takes nothing until then."""
+        heappush(self.under_way, (delivery.end, count, delivery))
+        if self.is_alike:
+            self.bounds.limit = min(self.bounds.limit, delivery.end)
+        else:
+            self.bounds.limits[delivery.worker.index] = -UNLIMITED
 
     def _undisturbed(self, number: int) -> float:
         return min(self.bounds.limit, self.workers[number].undisturbed_until)
