@@ -172,7 +172,7 @@ class Pool(Generic[Item]):
         for effect in self.effects:
             effect.start()
         for worker in self.workers:
-            worker.loop = Loop(site, self._work(worker))
+            worker.loop = Loop(site, self._work(worker), self._rank)
             if worker.outages:
                 site.process(self._watch(worker))
         site.unfinished.append(self.is_working)
@@ -227,16 +227,15 @@ class Pool(Generic[Item]):
     def _work(self, worker: Worker) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
         """The life of a worker: receive, do the effects in order, report; for ever."""
         site, source, batch, hop = self.site, self.source, self.batch, self.hop
-        take, begin, is_late, done = source.take, source.begin, source.is_late, source.done
+        take, begin, done = source.take, source.begin, source.done
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
         is_plain, retries_in_place = self.is_plain, self.retries_in_place
-        at, rank = worker.loop.at, self._rank
         now = site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
                 worker.is_away = True
-                yield at(outage.end, rank + 1 + worker.index)
+                yield worker.loop.at(outage.end, self._rank + 1 + worker.index)
                 worker.is_away = False
                 now = site.now
                 continue
@@ -255,7 +254,7 @@ class Pool(Generic[Item]):
                     source.crashed(worker, items)
                     continue
             for item in items:
-                message = begin(item)
+                message, is_late = begin(item)
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
@@ -268,20 +267,20 @@ class Pool(Generic[Item]):
                     ):
                         if end > now:  # what _perform does, where nothing can interfere
                             worker.busy_from = now
-                            yield at(end, rank)
+                            yield end
                             if now >= low and end <= high:
                                 self.busy_ticks += int((end - now) * TICKS)
                             else:
                                 self.count_busy(now, end)
                             now = end
                         if attempt is not FAILS and not (idempotent and effect.applications[message]):
-                            effect.apply(message, now, number > 0 or is_late(item))
+                            effect.apply(message, now, is_late or number > 0)
                         if attempt is SUCCEEDS:
                             continue
                         work = FAILED
                     else:
                         work = yield from self._perform(
-                            worker, effect, message, (duration, attempt, number), is_late(item)
+                            worker, effect, message, (duration, attempt, number), is_late
                         )
                         now = site.now
                         if work is DONE:
@@ -303,7 +302,7 @@ class Pool(Generic[Item]):
 
     def _perform(
         self, worker: Worker, effect: Effect, message: int, begun: tuple[float, Attempt, int], is_late: bool
-    ) -> Generator[None, Any, Work]:
+    ) -> Generator[float, Any, Work]:
         """One effect of one message, with all that can happen to its worker meanwhile.
 
         Args:
@@ -345,7 +344,7 @@ class Pool(Generic[Item]):
                 return DONE  # another worker was faster
             duration, attempt, number = effect.begin(message, site.now)
 
-    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[None, Any, bool]:
+    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[float, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
         end, is_lost, stretches = worker.spend(self.site.now, duration)
         last = None if is_lost or not is_busy else stretches.pop()
@@ -353,7 +352,7 @@ class Pool(Generic[Item]):
             for start, until in stretches:
                 self.count_busy(start, until)
         worker.busy_from = UNLIMITED if last is None else last[0]
-        yield worker.loop.at(end, self._rank)
+        yield end
         if last is not None:
             self.count_busy(*last)
         return is_lost

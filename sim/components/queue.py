@@ -170,14 +170,10 @@ class Queue(Source[Receipt]):
                 taken.append(receipt)
         return taken or None
 
-    def begin(self, item: Receipt) -> int:
-        """Work on an item begins; the message that it is of."""
-        copy = item[0]
-        return copy if copy < self._messages else self.log.message_of(copy)
-
-    def is_late(self, item: Receipt) -> bool:
-        """Whether the copy had been received before."""
-        return item[1] > 1
+    def begin(self, item: Receipt) -> tuple[int, bool]:
+        """Work on an item begins; the message that it is of, and whether the copy had been received before."""
+        copy, delivery = item
+        return copy if copy < self._messages else self.log.message_of(copy), delivery > 1
 
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message, wherever it is; with a stale receipt only if late deletes count."""
