@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
+from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
 from sim.components.timelines import Outage, names
@@ -229,8 +229,7 @@ class Pool(Generic[Item]):
         site, source, batch, hop = self.site, self.source, self.batch, self.hop
         take, begin, done = source.take, source.begin, source.done
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
-        is_plain, retries_in_place = self.is_plain, self.retries_in_place
-        now = site.now
+        is_plain, now = self.is_plain, site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
@@ -258,33 +257,24 @@ class Pool(Generic[Item]):
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
-                    duration, attempt, number = effect.begin(message, now)
+                    duration = UNLIMITED if effect.attempts[message] else effect.certain[message]
                     end = now + duration / speed
-                    if (
-                        is_plain
-                        and end <= worker.undisturbed_until
-                        and (attempt is SUCCEEDS or not retries_in_place)
-                    ):
-                        if end > now:  # what _perform does, where nothing can interfere
-                            worker.busy_from = now
-                            yield end
-                            if now >= low and end <= high:
-                                self.busy_ticks += int((end - now) * TICKS)
-                            else:
-                                self.count_busy(now, end)
-                            now = end
-                        if attempt is not FAILS and not (idempotent and effect.applications[message]):
-                            effect.apply(message, now, is_late or number > 0)
-                        if attempt is SUCCEEDS:
-                            continue
-                        work = FAILED
-                    else:
-                        work = yield from self._perform(
-                            worker, effect, message, (duration, attempt, number), is_late
-                        )
-                        now = site.now
-                        if work is DONE:
-                            continue
+                    if is_plain and now < end <= worker.undisturbed_until and duration < UNLIMITED:
+                        effect.attempts[message] = 1  # what _perform does, where nothing can interfere
+                        worker.busy_from = now
+                        yield end
+                        if now >= low and end <= high:
+                            self.busy_ticks += int((end - now) * TICKS)
+                        else:
+                            self.count_busy(now, end)
+                        now = end
+                        if not (idempotent and effect.applications[message]):
+                            effect.apply(message, now, is_late)
+                        continue
+                    work = yield from self._perform(worker, effect, message, is_late)
+                    now = site.now
+                    if work is DONE:
+                        continue
                     if work is FAILED:
                         source.failed(item, effect.number)
                     break
@@ -301,7 +291,7 @@ class Pool(Generic[Item]):
                     break
 
     def _perform(
-        self, worker: Worker, effect: Effect, message: int, begun: tuple[float, Attempt, int], is_late: bool
+        self, worker: Worker, effect: Effect, message: int, is_late: bool
     ) -> Generator[float, Any, Work]:
         """One effect of one message, with all that can happen to its worker meanwhile.
 
@@ -309,12 +299,11 @@ class Pool(Generic[Item]):
             worker: who does it.
             effect: what is done.
             message: for which message.
-            begun: the attempt that has just begun, see :meth:`~sim.components.effect.Effect.begin`.
             is_late: whether the message had been delivered before.
         """
         site = self.site
-        duration, attempt, number = begun
         while True:
+            duration, attempt, number = effect.begin(message, site.now)
             duration /= worker.speed
             for condition in self.slow[effect]:
                 if condition.hits(message, number, site.now):
@@ -342,7 +331,6 @@ class Pool(Generic[Item]):
                 return CRASHED
             if self.idempotent and effect.applications[message]:
                 return DONE  # another worker was faster
-            duration, attempt, number = effect.begin(message, site.now)
 
     def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[float, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""

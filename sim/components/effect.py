@@ -70,6 +70,8 @@ class Effect:
     Attributes:
         node: name of its sink.
         attempts: of each message, how often its pool has tried.
+        certain: of each message, how long its first attempt takes at normal speed, s, where it can only
+            succeed; else infinity, see :meth:`first_attempts`. Empty until its pool goes to work.
     """
 
     def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
@@ -90,7 +92,7 @@ class Effect:
         self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
         self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
         self._timed = [condition for condition in conditions if condition.windows is not None]
-        self._plain = array("d")
+        self.certain = array("d")
         self._messages = len(site.messages)
         self.node = site.wiring.add(Node(f"{name}.sink", "sink", (name,), options, names(conditions)))
 
@@ -108,19 +110,15 @@ class Effect:
         """Its pool goes to work: nothing has been tried yet."""
         self.attempts = [0] * self._messages
         if self._timed:  # every attempt depends on when it is made
-            self._plain = array("d", [UNLIMITED]) * self._messages
+            self.certain = array("d", [UNLIMITED]) * self._messages
         else:
-            self._plain = array("d", self.first_attempts(0, self._messages).tobytes())
+            self.certain = array("d", self.first_attempts(0, self._messages).tobytes())
 
     def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
         """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
         attempts = self.attempts
         number = attempts[message]
         attempts[message] = number + 1
-        if not number:
-            duration = self._plain[message]
-            if duration != UNLIMITED:  # most attempts: they need no second look
-                return duration, SUCCEEDS, 0
         return *self.attempt(message, number, now), number
 
     def attempt(self, message: int, number: int, now: float) -> tuple[float, Attempt]:

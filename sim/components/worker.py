@@ -148,7 +148,7 @@ class Source(Generic[Item]):
         raise NotImplementedError
 
     def begin(self, item: Item) -> tuple[int, bool]:
-        """Work on an item begins; the message that it is of, and whether the copy had been delivered before."""
+        """Work on an item begins; the message that it is of, and whether it had been delivered before."""
         raise NotImplementedError
 
     def done(self, item: Item, now: float) -> None:

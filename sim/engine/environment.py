@@ -68,8 +68,9 @@ class Loop:
     """A process with a step for every message: the same as a SimPy process, at half of its price.
 
     It never waits for anybody's event, only for a time (``yield time``) or until somebody goes on with it
-    (:meth:`Environment.wake`, :meth:`at`). So it stands itself among the events, and nothing is made anew for
-    a step: no event, no list of callbacks. It begins in its turn, and takes its turns, as a SimPy process does.
+    (:meth:`Environment.wake`, :meth:`at`). So it stands itself among the events, and nothing is made anew
+    for a step: no event, no list of callbacks. It begins in its turn, and takes its turns, as a SimPy process
+    does.
 
     Args:
         env: the clock.
@@ -92,7 +93,7 @@ class Loop:
         self.at(env.now, URGENT)
 
     def at(self, time: float, rank: int = ARRIVAL) -> None:
-        """It goes on at an absolute time, not earlier than now, in a rank of its own: ``yield loop.at(time)``."""
+        """It goes on at an absolute time, not earlier than now, in another rank: ``yield loop.at(…)``."""
         heappush(self._queue, (time, rank, next(self._number), self))
 
     def reach(self, time: float) -> bool:
