@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sim.components.effect import FAILS, SUCCEEDS, Attempt, Effect
+from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
 from sim.components.timelines import Outage, names
@@ -172,7 +172,7 @@ class Pool(Generic[Item]):
         for effect in self.effects:
             effect.start()
         for worker in self.workers:
-            worker.loop = Loop(site, self._work(worker))
+            worker.loop = Loop(site, self._work(worker), self._rank)
             if worker.outages:
                 site.process(self._watch(worker))
         site.unfinished.append(self.is_working)
@@ -227,16 +227,14 @@ class Pool(Generic[Item]):
     def _work(self, worker: Worker) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot loop, kept in one frame
         """The life of a worker: receive, do the effects in order, report; for ever."""
         site, source, batch, hop = self.site, self.source, self.batch, self.hop
-        take, begin, is_late, done = source.take, source.begin, source.is_late, source.done
+        take, begin, done = source.take, source.begin, source.done
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
-        is_plain, retries_in_place = self.is_plain, self.retries_in_place
-        at, rank = worker.loop.at, self._rank
-        now = site.now
+        is_plain, now = self.is_plain, site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
                 worker.is_away = True
-                yield at(outage.end, rank + 1 + worker.index)
+                yield worker.loop.at(outage.end, self._rank + 1 + worker.index)
                 worker.is_away = False
                 now = site.now
                 continue
@@ -255,37 +253,28 @@ class Pool(Generic[Item]):
                     source.crashed(worker, items)
                     continue
             for item in items:
-                message = begin(item)
+                message, is_late = begin(item)
                 for effect in effects:
                     if idempotent and effect.applications[message]:
                         continue
-                    duration, attempt, number = effect.begin(message, now)
+                    duration = UNLIMITED if effect.attempts[message] else effect.certain[message]
                     end = now + duration / speed
-                    if (
-                        is_plain
-                        and end <= worker.undisturbed_until
-                        and (attempt is SUCCEEDS or not retries_in_place)
-                    ):
-                        if end > now:  # what _perform does, where nothing can interfere
-                            worker.busy_from = now
-                            yield at(end, rank)
-                            if now >= low and end <= high:
-                                self.busy_ticks += int((end - now) * TICKS)
-                            else:
-                                self.count_busy(now, end)
-                            now = end
-                        if attempt is not FAILS and not (idempotent and effect.applications[message]):
-                            effect.apply(message, now, number > 0 or is_late(item))
-                        if attempt is SUCCEEDS:
-                            continue
-                        work = FAILED
-                    else:
-                        work = yield from self._perform(
-                            worker, effect, message, (duration, attempt, number), is_late(item)
-                        )
-                        now = site.now
-                        if work is DONE:
-                            continue
+                    if is_plain and now < end <= worker.undisturbed_until and duration < UNLIMITED:
+                        effect.attempts[message] = 1  # what _perform does, where nothing can interfere
+                        worker.busy_from = now
+                        yield end
+                        if now >= low and end <= high:
+                            self.busy_ticks += int((end - now) * TICKS)
+                        else:
+                            self.count_busy(now, end)
+                        now = end
+                        if not (idempotent and effect.applications[message]):
+                            effect.apply(message, now, is_late)
+                        continue
+                    work = yield from self._perform(worker, effect, message, is_late)
+                    now = site.now
+                    if work is DONE:
+                        continue
                     if work is FAILED:
                         source.failed(item, effect.number)
                     break
@@ -302,20 +291,19 @@ class Pool(Generic[Item]):
                     break
 
     def _perform(
-        self, worker: Worker, effect: Effect, message: int, begun: tuple[float, Attempt, int], is_late: bool
-    ) -> Generator[None, Any, Work]:
+        self, worker: Worker, effect: Effect, message: int, is_late: bool
+    ) -> Generator[float, Any, Work]:
         """One effect of one message, with all that can happen to its worker meanwhile.
 
         Args:
             worker: who does it.
             effect: what is done.
             message: for which message.
-            begun: the attempt that has just begun, see :meth:`~sim.components.effect.Effect.begin`.
             is_late: whether the message had been delivered before.
         """
         site = self.site
-        duration, attempt, number = begun
         while True:
+            duration, attempt, number = effect.begin(message, site.now)
             duration /= worker.speed
             for condition in self.slow[effect]:
                 if condition.hits(message, number, site.now):
@@ -343,9 +331,8 @@ class Pool(Generic[Item]):
                 return CRASHED
             if self.idempotent and effect.applications[message]:
                 return DONE  # another worker was faster
-            duration, attempt, number = effect.begin(message, site.now)
 
-    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[None, Any, bool]:
+    def _spend(self, worker: Worker, duration: float, *, is_busy: bool = True) -> Generator[float, Any, bool]:
         """Let time pass for a worker; True if it crashed meanwhile."""
         end, is_lost, stretches = worker.spend(self.site.now, duration)
         last = None if is_lost or not is_busy else stretches.pop()
@@ -353,7 +340,7 @@ class Pool(Generic[Item]):
             for start, until in stretches:
                 self.count_busy(start, until)
         worker.busy_from = UNLIMITED if last is None else last[0]
-        yield worker.loop.at(end, self._rank)
+        yield end
         if last is not None:
             self.count_busy(*last)
         return is_lost

@@ -7,6 +7,7 @@ processing. Left out: sinks with a capacity of their own.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,13 +20,12 @@ from sim.components.timelines import Condition, names
 from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
 from sim.engine.quantities import UNLIMITED, Block, Count, Share
-from sim.engine.streams import BLOCK, BLOCK_BITS, KEPT_BLOCKS, uniform
+from sim.engine.streams import uniform
 from sim.vocabulary import Role
 
 if TYPE_CHECKING:
     from sim.components.site import Site
 
-_WITHIN_BLOCK = BLOCK - 1
 MOST_COPIES = 1000
 
 
@@ -71,6 +71,8 @@ class Effect:
     Attributes:
         node: name of its sink.
         attempts: of each message, how often its pool has tried.
+        certain: of each message, how long its first attempt takes at normal speed, s, where it can only
+            succeed; else infinity, see :meth:`first_attempts`. Empty until its pool goes to work.
     """
 
     def __init__(self, site: Site, number: int, name: str, options: EffectOptions) -> None:
@@ -91,9 +93,7 @@ class Effect:
         self._rejects = [condition for condition in conditions if isinstance(condition.fault, Reject)]
         self._others = [condition for condition in conditions if not isinstance(condition.fault, Reject)]
         self._timed = [condition for condition in conditions if condition.windows is not None]
-        self._plain: list[float] = []
-        self._plain_block = -1
-        self._plain_blocks: dict[int, list[float]] = {}
+        self.certain = array("d")
         self._messages = len(site.messages)
         self.node = site.wiring.add(Node(f"{name}.sink", "sink", (name,), options, names(conditions)))
 
@@ -110,30 +110,17 @@ class Effect:
     def start(self) -> None:
         """Its pool goes to work: nothing has been tried yet."""
         self.attempts = [0] * self._messages
+        if self._timed:  # every attempt depends on when it is made
+            self.certain = array("d", [UNLIMITED]) * self._messages
+        else:
+            self.certain = array("d", self.first_attempts(0, self._messages).tobytes())
 
     def begin(self, message: int, now: float) -> tuple[float, Attempt, int]:
         """Start the next attempt: how long it takes at normal speed, s, how it ends, its number from 0."""
         attempts = self.attempts
         number = attempts[message]
         attempts[message] = number + 1
-        if not (number or self._timed):  # most attempts: they are made in blocks, and need no second look
-            if message >> BLOCK_BITS != self._plain_block:
-                self._turn_to(message >> BLOCK_BITS)
-            duration = self._plain[message & _WITHIN_BLOCK]
-            if duration != UNLIMITED:
-                return duration, SUCCEEDS, 0
         return *self.attempt(message, number, now), number
-
-    def _turn_to(self, block: int) -> None:
-        """Look up the first attempts of a block of messages, see :meth:`first_attempts`."""
-        if block not in self._plain_blocks:
-            if len(self._plain_blocks) >= KEPT_BLOCKS:  # a block can always be made again
-                del self._plain_blocks[next(iter(self._plain_blocks))]
-            low = block * BLOCK
-            times = self.first_attempts(low, min(low + BLOCK, self._messages))
-            self._plain_blocks[block] = times.tolist()
-        self._plain = self._plain_blocks[block]
-        self._plain_block = block
 
     def attempt(self, message: int, number: int, now: float) -> tuple[float, Attempt]:
         """An attempt, counted from 0, that starts now: how long it takes at normal speed, and how it ends."""

@@ -56,8 +56,6 @@ class Link:
         site.unfinished.append(lambda: self._unheard > 0)
         self.is_plain = not self._network and not self._refusals
         self.is_instant = not hop and not self._network
-        self._unheard = 0
-        site.unfinished.append(lambda: self._unheard > 0)
 
     def comes_from(self, node: str, *, reports: bool = False) -> None:
         """Say whose way it is: that of a publisher, or of workers who report what they have done."""
@@ -111,8 +109,6 @@ class Link:
         return self.arrive(message, 0, now)
 
     def _arrive_unheard(self, message: int, attempt: int, arrival: float) -> Process:
-        self._unheard += 1
         yield self._site.at(arrival)
-        self._unheard -= 1
         self.arrive(message, attempt, arrival)
         self._unheard -= 1

@@ -17,6 +17,7 @@ replication, producers that batch per partition.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from numpy.typing import NDArray
@@ -139,6 +140,7 @@ class Group(Source[int]):
         self._rewound = [0.0] * log.partitions
         self._member_of = [member for member, owned in enumerate(self._members) for _ in owned]
         self._last_commit = [0.0] * consumers.count
+        self._planned = [(-1.0, -1.0)] * consumers.count
         self._next_partition = [0] * consumers.count
         self._idle: list[Worker | None] = [None] * consumers.count
         self._polls = Polls(site, consumers.poll, self.rouse, LOOK_AGAIN) if consumers.poll else None
@@ -196,8 +198,12 @@ class Group(Source[int]):
         self._commit_when_due(worker)
         return None
 
-    def begin(self, item: int) -> int:
-        """A fetched record reaches its handler: only now it counts as delivered."""
+    def begin(self, item: int) -> tuple[int, bool]:
+        """A fetched record reaches its handler: only now it counts as delivered.
+
+        Returns:
+            The message that it is of, and whether the record had been delivered before.
+        """
         log = self.log
         message = item if item < log.messages else log.message_of(item)
         deliveries = log.deliveries[item]
@@ -208,20 +214,22 @@ class Group(Source[int]):
             else:
                 log.taken[item] = self._site.now
             self._in_hand[self._member_of[self._partition[message]]] = item
-        return message
+        return message, deliveries > 0
 
-    def is_late(self, item: int) -> bool:
-        """Whether the record had been delivered before."""
-        return self.log.deliveries[item] > 1
-
-    def done(self, item: int, now: float) -> None:
+    def done(self, item: int, now: float, fate: Outcome = _APPLIED) -> None:
         """The position moves on."""
-        self._end(item, _APPLIED, now)
+        log = self.log
+        partition = self._partition[item if item < log.messages else log.message_of(item)]
+        self._done[partition] += 1
+        self._in_hand[self._member_of[partition]] = -1
+        if log.fate[item] == NO_FATE:
+            log.ended[item] = now
+            log.fate[item] = fate
 
     def failed(self, item: int, effect: int) -> None:
         """The record is skipped, or put into a dead-letter topic."""
         del effect
-        self._end(item, self._skipped, self._site.now)
+        self.done(item, self._site.now, self._skipped)
 
     def crashed(self, worker: Worker, items: Sequence[int]) -> None:
         """Back to the committed offsets."""
@@ -260,15 +268,6 @@ class Group(Source[int]):
         if self._polls is not None:
             self._polls.wake(worker)
         self.hand(worker, None)
-
-    def _end(self, copy: int, fate: Outcome, now: float) -> None:
-        log = self.log
-        partition = self._partition[copy if copy < log.messages else log.message_of(copy)]
-        self._done[partition] += 1
-        self._in_hand[self._member_of[partition]] = -1
-        if log.fate[copy] == NO_FATE:
-            log.ended[copy] = now
-            log.fate[copy] = fate
 
     def _expire(self, partition: int, now: float) -> int:
         """Go past what the log has deleted; the position of the first record that is left."""
@@ -331,15 +330,18 @@ class Group(Source[int]):
         member = worker.index
         if not self._is_behind(member):
             return
-        seen = self._last_commit[member]
-
-        def poll() -> None:
-            if self._idle[member] is not None and self._last_commit[member] == seen:
-                self._commit(member)
-
-        now = self._site.now
+        now, seen = self._site.now, self._last_commit[member]
         due = max(seen + self._interval, now)
-        self._site.call_at(due if self._polls is None else self._polls.turn(now, due), poll, LOOK_AGAIN)
+        if self._polls is not None:
+            due = self._polls.turn(now, due)
+        if self._planned[member] != (seen, due):  # else it has been idle since, and will look then anyway
+            self._planned[member] = seen, due
+            self._site.call_at(due, partial(self._commit_if_idle, member, seen), LOOK_AGAIN)
+
+    def _commit_if_idle(self, member: int, seen: float) -> None:
+        """Unless it has work in hand, or has committed since it was ``seen``."""
+        if self._idle[member] is not None and self._last_commit[member] == seen:
+            self._commit(member)
 
     def _close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

@@ -175,14 +175,14 @@ class Producer:
         if not self._is_simple:
             for message, time in requests:
                 if reach(time):
-                    yield
+                    yield time
                 site.immediately(self._serve(message))
         else:  # what is accepted at the first attempt and takes no time needs no process of its own
             attempts = tuple(enumerate(link.first_attempt for link in self.writes))
             replies, reply_times = self._replies, self._reply_times
             for message, time in requests:
                 if reach(time):
-                    yield
+                    yield time
                 for position, attempt in attempts:
                     if not attempt(message, time):
                         site.immediately(self._serve(message, refused_by=position))

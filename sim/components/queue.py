@@ -146,9 +146,12 @@ class Queue(Source[Receipt]):
         if self._delayed is not None:
             state[copy] = _DELAYED
             self._delayed.add(copy, now)
-        elif not self.waiting and self._polls is None:  # what _show does where nobody is to be told
+        elif self._polls is None and not self.pauses:  # what _show does, without a call
             state[copy] = _VISIBLE
-            self._visible.append(copy)
+            if self.waiting and not self._visible:
+                self._hand_out(copy, now)
+            else:
+                self._visible.append(copy)
         else:
             self._show(copy, now)
         return True
@@ -170,14 +173,10 @@ class Queue(Source[Receipt]):
                 taken.append(receipt)
         return taken or None
 
-    def begin(self, item: Receipt) -> int:
-        """Work on an item begins; the message that it is of."""
-        copy = item[0]
-        return copy if copy < self._messages else self.log.message_of(copy)
-
-    def is_late(self, item: Receipt) -> bool:
-        """Whether the copy had been received before."""
-        return item[1] > 1
+    def begin(self, item: Receipt) -> tuple[int, bool]:
+        """Work on an item begins; the message that it is of, and whether it had been received before."""
+        copy, delivery = item
+        return copy if copy < self._messages else self.log.message_of(copy), delivery > 1
 
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message, wherever it is; with a stale receipt only if late deletes count."""

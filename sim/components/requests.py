@@ -64,14 +64,9 @@ class Requests(Source[int]):
         self._note_taken(message, now)
         return (message,)
 
-    def begin(self, item: int) -> int:
-        """Work on an item begins; the message that it is of."""
-        return item
-
-    def is_late(self, item: int) -> bool:
-        """Nothing is tried twice."""
-        del item
-        return False
+    def begin(self, item: int) -> tuple[int, bool]:
+        """Work on an item begins; the message that it is of. Nothing is tried twice."""
+        return item, False
 
     def done(self, item: int, now: float) -> None:
         """The caller gets the answer."""
@@ -105,7 +100,7 @@ class Requests(Source[int]):
         site, reach = self._site, self._loop.reach
         for message, time in enumerate(site.messages.published.tolist()):
             if time > site.now and reach(time):
-                yield
+                yield time
             self._serve(message)
         self._has_all = True
 

@@ -58,7 +58,7 @@ class Windows:
         return bisect_right(self.starts, until) > bisect_right(self.starts, after)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a run can have 100,000, and those take three times as long to make
 class Outage:
     """A stretch of time in which one worker is away.
 

@@ -265,13 +265,9 @@ class Subscriber(Source[int]):
         self._note_taken(copy, now)
         return (copy,)
 
-    def begin(self, item: int) -> int:
-        """Work on an item begins; the message that it is of."""
-        return self.log.message_of(item)
-
-    def is_late(self, item: int) -> bool:
-        """Whether an earlier push failed."""
-        return self._subscription.has_failed(item)
+    def begin(self, item: int) -> tuple[int, bool]:
+        """Work on an item begins; the message that it is of, and whether an earlier push failed."""
+        return self.log.message_of(item), self._subscription.has_failed(item)
 
     def done(self, item: int, now: float) -> None:
         """The topic is told that all is well."""

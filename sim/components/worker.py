@@ -138,6 +138,7 @@ class Source(Generic[Item]):
         self.waiting: deque[Worker] = deque()
         self.inlet: Inlet | None = None
         self._site = site
+        self._wake = site.wake
 
     def start(self) -> None:
         """Its pool goes to work."""
@@ -146,12 +147,8 @@ class Source(Generic[Item]):
         """Up to ``limit`` items for a worker that is free now, or None."""
         raise NotImplementedError
 
-    def begin(self, item: Item) -> int:
-        """Work on an item begins; the message that it is of."""
-        raise NotImplementedError
-
-    def is_late(self, item: Item) -> bool:
-        """Whether this delivery is not the copy's first."""
+    def begin(self, item: Item) -> tuple[int, bool]:
+        """Work on an item begins; the message that it is of, and whether it had been delivered before."""
         raise NotImplementedError
 
     def done(self, item: Item, now: float) -> None:
@@ -190,7 +187,7 @@ class Source(Generic[Item]):
     def hand(self, worker: Worker, items: Sequence[Item] | None) -> None:
         """Wake a worker that waited, with the items it gets."""
         worker.is_parked = False
-        self._site.wake(worker.loop, items)
+        self._wake(worker.loop, items)
 
     def rouse(self, worker: Worker) -> None:
         """Wake a waiting worker without handing it anything."""

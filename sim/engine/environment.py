@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from typing import Any
 
 import simpy
@@ -22,8 +22,8 @@ from simpy.events import NORMAL, PENDING, URGENT, Event
 
 Process = Generator[Event, Any, None]
 """A SimPy process of this project: yields events, returns nothing."""
-Steps = Generator[None, Any, None]
-"""What a :class:`Loop` does; before each ``yield`` it has said when it goes on."""
+Steps = Generator[float | None, Any, None]
+"""What a :class:`Loop` does: yields when it goes on, or None where somebody else will see to that."""
 
 _BEFORE_ALL = -1 << 62
 BROKER_BACK = -1 << 61
@@ -67,29 +67,33 @@ class Signal(Event):
 class Loop:
     """A process with a step for every message: the same as a SimPy process, at half of its price.
 
-    It never waits for anybody's event, only for a time (:meth:`at`, :meth:`reach`) or until somebody goes on
-    with it (:meth:`Environment.wake`). So it stands itself among the events, and nothing is made anew for a
-    step: no event, no list of callbacks. It begins in its turn, and takes its turns, as a SimPy process does.
+    It never waits for anybody's event, only for a time (``yield time``) or until somebody goes on with it
+    (:meth:`Environment.wake`, :meth:`at`). So it stands itself among the events, and nothing is made anew
+    for a step: no event, no list of callbacks. It begins in its turn, and takes its turns, as a SimPy process
+    does.
 
     Args:
         env: the clock.
         steps: what it does.
+        rank: among what falls on the same instant, of the times that it yields.
 
     Attributes:
-        resume: goes on with it, here and now.
+        resume: goes on with it, here and now; the time that it yields.
+        rank: as above.
     """
 
-    __slots__ = ("_env", "_number", "_queue", "resume")
+    __slots__ = ("_env", "_number", "_queue", "rank", "resume")
 
-    def __init__(self, env: Environment, steps: Steps) -> None:
+    def __init__(self, env: Environment, steps: Steps, rank: int = ARRIVAL) -> None:
         self.resume = steps.send
+        self.rank = rank
         self._env = env
         self._queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self._number = env._eid  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self.at(env.now, URGENT)
 
     def at(self, time: float, rank: int = ARRIVAL) -> None:
-        """It goes on at an absolute time, not earlier than now: ``yield loop.at(time)``."""
+        """It goes on at an absolute time, not earlier than now, in another rank: ``yield loop.at(…)``."""
         heappush(self._queue, (time, rank, next(self._number), self))
 
     def reach(self, time: float) -> bool:
@@ -98,14 +102,19 @@ class Loop:
         Only while nothing but this loop is being run (:meth:`Environment.wake`).
 
         Returns:
-            Whether it has to ``yield``.
+            Whether it has to ``yield`` the time.
         """
         queue = self._queue
         if queue and queue[0][0] <= time:
-            heappush(queue, (time, ARRIVAL, next(self._number), self))
             return True
         self._env._now = time  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         return False
+
+    def go_on(self, value: Any) -> None:
+        """Do its next step, which has been waited for, and note when the one after that comes."""
+        time = self.resume(value)
+        if time is not None:
+            self.at(time, self.rank)
 
 
 class Environment(simpy.Environment):
@@ -123,24 +132,31 @@ class Environment(simpy.Environment):
         As :meth:`simpy.Environment.run` and ``step`` do, without a call per event and with :class:`Loop`.
         """
         queue: list[tuple[float, int, int, Any]] = self._queue  # pyright: ignore[reportAssignmentType]
+        number = self._eid
         end = Event(self)
-        heappush(queue, (time, _BEFORE_ALL, next(self._eid), end))
+        heappush(queue, (time, _BEFORE_ALL, next(number), end))
+        entry = heappop(queue)
         while True:
-            self._now, _, _, event = heappop(queue)
+            self._now, _, _, event = entry
             if event.__class__ is Loop:
                 try:
-                    event.resume(None)
+                    following = event.resume(None)
                 except StopIteration:
-                    continue  # that was its last step
-            elif event is end:
+                    following = None  # that was its last step
+                if following is None:
+                    entry = heappop(queue)
+                else:  # push and pop at once: half the work, and less if it is its own turn again
+                    entry = heappushpop(queue, (following, event.rank, next(number), event))
+                continue
+            if event is end:
                 return
-            else:
-                callbacks = event.callbacks
-                event.callbacks = None
-                for callback in callbacks:
-                    callback(event)
-                if not event._ok:  # noqa: SLF001
-                    raise event._value  # noqa: SLF001
+            callbacks = event.callbacks
+            event.callbacks = None
+            for callback in callbacks:
+                callback(event)
+            if not event._ok:  # noqa: SLF001
+                raise event._value  # noqa: SLF001
+            entry = heappop(queue)
 
     def at(self, time: float, rank: int = ARRIVAL) -> Alarm:
         """An event at an absolute time, not earlier than now."""
@@ -162,10 +178,12 @@ class Environment(simpy.Environment):
         cannot exhaust the stack.
         """
         if self._is_waking:
-            self.call_at(self._now, lambda: loop.resume(value))
+            self.call_at(self._now, lambda: loop.go_on(value))
             return
         self._is_waking = True
-        loop.resume(value)
+        time = loop.resume(value)
+        if time is not None:  # what go_on does, without a call
+            heappush(self._queue, (time, loop.rank, next(self._eid), loop))  # pyright: ignore[reportArgumentType]
         self._is_waking = False
 
     def immediately(self, process: Process) -> None:
@@ -213,13 +231,12 @@ class DelayLine:
         rank: int = ARRIVAL,
     ) -> None:
         self._env = env
-        self._rank = rank
         self.delay = delay
         self._release = release
         self._forget = forget
         self.line: deque[tuple[float, Any]] = deque()
         self.is_parked = False
-        self._loop = Loop(env, self._run())
+        self._loop = Loop(env, self._run(), rank)
 
     def add(self, thing: Any, now: float) -> None:
         """Send a thing on its way, now."""
@@ -243,6 +260,6 @@ class DelayLine:
                 continue
             due = line[0][0]
             if due > self._env.now:
-                yield self._loop.at(due, self._rank)
+                yield due
                 continue
             self._release(line.popleft()[1])

@@ -141,21 +141,32 @@ def run(kind, times=(0,), *, effects=None, faults=None, horizon="100s", columns=
         return observe(scenario, kind)
 
 
+class Watched(list):
+    """The attempts of an effect, which tells of every one that begins."""
+
+    def __setitem__(self, message, count):
+        self.tell(message)
+        super().__setitem__(message, count)
+
+
 def observe(scenario, name, replication=0):
     """Run an architecture of a scenario, looking on while effects begin and happen."""
     seen = []
-    begin, apply = Effect.begin, Effect.apply
+    start, apply = Effect.start, Effect.apply
 
-    def begin_and_tell(effect, message, now):
-        seen.append((now, f"{effect.name} begins", message))
-        return begin(effect, message, now)
+    def start_and_watch(effect):
+        start(effect)
+        effect.attempts = Watched(effect.attempts)
+        effect.attempts.tell = lambda message: seen.append(
+            (effect._site.now, f"{effect.name} begins", message)
+        )
 
     def apply_and_tell(effect, message, now, late):
         seen.append((now, f"{effect.name} applied", message))
         apply(effect, message, now, late)
 
     with (
-        mock.patch.object(Effect, "begin", begin_and_tell),
+        mock.patch.object(Effect, "start", start_and_watch),
         mock.patch.object(Effect, "apply", apply_and_tell),
     ):
         return Run(run_replication(scenario, name, replication, "processes"), seen)

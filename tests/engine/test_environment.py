@@ -76,7 +76,7 @@ def test_a_loop_goes_on_at_once_only_if_nothing_comes_before():
         for time in (1.0, 2.0, 3.0):
             waited.append(made.reach(time))
             if waited[-1]:
-                yield
+                yield time
             diary.note("arrival")
 
     made = Loop(diary.env, run())

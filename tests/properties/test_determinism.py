@@ -71,8 +71,13 @@ def test_all_architectures_meet_the_same_messages_and_the_same_service_times(mon
         "architectures": {kind: {} for kind in KINDS},
     }
     scenario = load(tree)
-    begin = Effect.begin
-    draws = {}
+    start, begin = Effect.start, Effect.begin
+    draws, certain = {}, {}
+
+    def start_and_compare(effect):
+        start(effect)
+        assert len(effect.certain) > 0
+        assert certain.setdefault(effect.name, effect.certain) == effect.certain
 
     def begin_and_compare(effect, message, now):
         place = effect.name, message, effect.attempts[message]
@@ -80,6 +85,7 @@ def test_all_architectures_meet_the_same_messages_and_the_same_service_times(mon
         assert draws.setdefault(place, answer) == answer
         return answer
 
+    monkeypatch.setattr(Effect, "start", start_and_compare)
     monkeypatch.setattr(Effect, "begin", begin_and_compare)
     records = [run_replication(scenario, name, 0, "processes") for name in KINDS]
     assert max(attempt for _, _, attempt in draws) >= 1
