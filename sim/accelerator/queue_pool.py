@@ -156,7 +156,7 @@ class QueuePool:
                     self._receive(block.skip(), seen)
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
-        while (failed := redeliveries.pop(UNLIMITED)) is not None:
+        while (failed := redeliveries.run(UNLIMITED, -UNLIMITED)) is not None:
             bisect.insort(self._again, self._failed(*failed))
         self._redeliveries = None
         self.columns.write(block, crew)
@@ -195,8 +195,7 @@ class QueuePool:
         while True:
             other = self._next_other()
             if redeliveries is not None:
-                redeliveries.run(until, other)
-                failed = redeliveries.pop(until)
+                failed = redeliveries.run(until, other)
                 if failed is not None:
                     bisect.insort(self._again, self._failed(*failed))
                     continue
@@ -253,6 +252,8 @@ class QueuePool:
         """
         crew, stages = self.crew, rare.stages
         assert stages is not None
+        if rare.gone < UNLIMITED:
+            return False
         start, speed, limit, _ = crew.undisturbed(due)
         begun = end = start + self.pool.hop
         for duration in stages:
@@ -380,6 +381,8 @@ class QueuePool:
             elif rare.gone < self._limit:
                 self._end(copy, Outcome.APPLIED, rare.gone)
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
+            if self._may_fail and not self._others_go_on(copy) < UNLIMITED:
+                rare.stages, rare.fails = self._next_stages(copy)
             self._come_again(copy, due, delivery)
         else:
             assert delivery.work is FAILED

@@ -54,48 +54,50 @@ class Redeliveries:
 
     def due(self) -> float:
         """When the next of them is visible again; not later than that."""
-        block, positions = self.block, self._positions
-        while self._next < len(positions):
-            position = positions[self._next]
-            since = block.visible[position]
-            if position < len(block.starts):
-                since = block.starts[position]
-                if math.isnan(since):  # it took the careful way
-                    self._next += 1
-                    continue
-            return since + self._timeout
-        return UNLIMITED
+        if self._next == len(self._positions):
+            return UNLIMITED
+        position, starts = self._positions[self._next], self.block.starts
+        if position >= len(starts):
+            return self.block.visible[position] + self._timeout
+        if math.isnan(starts[position]):  # it took the careful way
+            self._next += 1
+            return self.due()
+        return starts[position] + self._timeout
 
-    def run(self, until: float, other: float) -> None:
-        """Deliver those again that are visible by one time and before another, as long as all goes well."""
-        block, crew, failing = self.block, self._crew, self._failing
-        hop, timeout = self._pool.hop, self._timeout
-        while self._is_tried_again and (due := self.due()) <= until and due < other:
-            index = self._next
+    def run(self, until: float, other: float) -> tuple[int, float] | None:
+        """Deliver those again that are visible by one time and before another, as long as all goes well.
+
+        Returns:
+            The first with which it may not go well: its place among them, and when it is visible again.
+        """
+        block, crew, failing, hands = self.block, self._crew, self._failing, self._hands
+        starts, hop, timeout = block.starts, self._pool.hop, self._timeout
+        done = len(starts)
+        for index in range(self._next, len(self._positions)):
             position = self._positions[index]
-            if failing.fails[index] or position >= len(block.starts):
-                return
+            if position >= done:
+                break
+            since = starts[position]
+            due = since + timeout
+            if due > until:
+                break
+            self._next = index + 1
+            if math.isnan(since):  # it took the careful way
+                continue
             start, speed, limit, worker = crew.undisturbed(due)
             begun = end = start + hop
             for duration in failing.stages[index]:
                 begun, end = end, end + duration / speed
-            if not start < end <= min(limit, start + timeout, block.times[position] + self._retention):
-                return
+            latest = min(limit, start + timeout, block.times[position] + self._retention)
+            if due >= other or not start < end <= latest or failing.fails[index] or not self._is_tried_again:
+                return index, due
             crew.take(start, begun, end)
-            self._next += 1
+            hands.order += NEXT
             self._done.append(index)
             self._starts.append(start)
             self._workers.append(worker)
-            self._hands.order += NEXT
-            self._orders.append(self._hands.order)
-
-    def pop(self, until: float) -> tuple[int, float] | None:
-        """The next of them that is visible again by a time: its place among them, and when."""
-        due = self.due()
-        if due > until or due == UNLIMITED or self._positions[self._next] >= len(self.block.starts):
-            return None
-        self._next += 1
-        return self._next - 1, due
+            self._orders.append(hands.order)
+        return None
 
     def first(self, index: int) -> tuple[float, list[float], float]:
         """The first delivery of one of them: its start, what each attempt takes, speed of the worker."""
