@@ -7,7 +7,7 @@ processing. Left out: sinks with a capacity of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -53,6 +53,7 @@ SEEMS_TO_FAIL = "seems to fail"
 
 _Service = Callable[[int, int], float]
 _FirstServices = Callable[[int, int], NDArray[Any]]
+_Services = Callable[[Sequence[int], Sequence[int]], list[float]]
 
 Attempt = Literal["succeeds", "fails", "seems to fail"]
 """How an attempt ends."""
@@ -81,7 +82,7 @@ class Effect:
         self._site = site
         self._first_applied = site.ledger.first_applied[number]
         self._late = site.ledger.late[number]
-        self._service, self._first_services = self._service_time(site, options)
+        self._service, self._first_services, self._services = self._service_time(site, options)
         self._failure = options.failure
         self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
         self._poison = options.poison
@@ -189,6 +190,26 @@ class Effect:
                 fails |= self._poisons.first(low, high) < self._poison
         return times, fails
 
+    def attempts_of(self, messages: Sequence[int], numbers: Sequence[int]) -> list[float]:
+        """How long attempts, each with the number of its own, take, s, at normal speed.
+
+        As in :meth:`first_attempts`, infinity where one may not succeed, and faults that have a time are
+        left out.
+        """
+        if any(condition.windows is None for condition in self.conditions):
+            return [UNLIMITED] * len(messages)
+        times = self._services(messages, numbers)
+        bad = [time <= 0 for time in times]
+        if self._fails is not None:
+            drawn = self._fails.values(messages, numbers)
+            bad = [is_bad or value < self._failure for is_bad, value in zip(bad, drawn, strict=True)]
+        if self._poisons is not None:
+            drawn = self._poisons.values(messages, [0] * len(messages))
+            bad = [is_bad or value < self._poison for is_bad, value in zip(bad, drawn, strict=True)]
+        if not any(bad):
+            return times
+        return [UNLIMITED if is_bad else time for time, is_bad in zip(times, bad, strict=True)]
+
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
         applications = self.applications
@@ -202,8 +223,8 @@ class Effect:
         for tell in self.on_applied:
             tell(message)
 
-    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices]:
-        """Service times: of a message at an attempt, and of the first attempts of a range of messages."""
+    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices, _Services]:
+        """Service times: of a message at an attempt, of first attempts of a range, of any attempts."""
         service = options.service
         if isinstance(service, TraceColumn):
             column = site.messages.trace[service.trace_column] * service.times
@@ -217,8 +238,10 @@ class Effect:
         else:
             drawn = site.streams.attached(service.sample, "service", self.name)
             normal, firsts = drawn.value, drawn.first
+            if options.long is None:
+                return normal, firsts, drawn.values
         if options.long is None:
-            return normal, firsts
+            return normal, firsts, _one_by_one(normal)
         share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
         assert not isinstance(options.long.service, TraceColumn)
         longer = site.streams.attached(options.long.service.sample, "long service", self.name)
@@ -231,4 +254,8 @@ class Effect:
         def first_of_either(low: int, high: int) -> NDArray[Any]:
             return np.where(chosen.first(low, high) < share, longer.first(low, high), firsts(low, high))
 
-        return either, first_of_either
+        return either, first_of_either, _one_by_one(either)
+
+
+def _one_by_one(service: _Service) -> _Services:
+    return lambda messages, numbers: [service(*each) for each in zip(messages, numbers, strict=True)]
