@@ -60,8 +60,9 @@ class Seeds:
             mixed = _MIX_L * pool - _MIX_R * _hashed(words, hashes)
             pool = mixed ^ (mixed >> _SHIFT)
         seeds = _hashed(np.concatenate((pool, pool)), _OUT).T.astype("<u4", order="C").view("<u8")
-        for seed in seeds.astype(np.uint64):
-            yield np.random.Generator(np.random.PCG64(_Seed(seed)))
+        for words in seeds.astype(np.uint64):
+            seed: Any = _Seed(words)
+            yield np.random.Generator(np.random.PCG64(seed))
 
 
 def _hashed(words: NDArray[Any], hashes: NDArray[Any]) -> NDArray[Any]:

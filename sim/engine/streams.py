@@ -110,7 +110,7 @@ class AttachedDraws:
         places = [(attempt, number >> (13 - attempt if attempt < 13 else 0)) for number, attempt in pairs]
         held = {place: self._blocks.get(place, _NO_BLOCK) for place in places}
         new = [place for place, block in held.items() if block is _NO_BLOCK]
-        for place, drawn in zip(new, self._drawn(new), strict=True):
+        for place, drawn in zip(new, self._drawn(new) if new else (), strict=True):
             held[place] = self._keep(place, drawn)
         blocks = [held[place] for place in places]
         return [block[number % len(block)] for block, (number, _) in zip(blocks, pairs, strict=True)]
@@ -119,8 +119,10 @@ class AttachedDraws:
         """The values of the first attempts of the messages from low up to, not including, high."""
         low, high = low + self._numbering.first, high + self._numbering.first
         first, last = low >> 13, (high - 1) >> 13
+        if low >= high:
+            return np.empty(0)
         blocks = list(self._drawn([(0, block) for block in range(first, last + 1)]))
-        return np.concatenate(blocks or [np.empty(0)])[low - first * BLOCK :][: high - low]
+        return np.concatenate(blocks)[low - first * BLOCK :][: high - low]
 
     def _block(self, attempt: int, block: int) -> list[float]:
         place = attempt, block
@@ -138,7 +140,7 @@ class AttachedDraws:
 
     def _drawn(self, places: list[tuple[int, int]]) -> Iterator[NDArray[Any]]:
         """The blocks of some (attempt, number of the block)."""
-        rngs = self._seeds.generators(np.array(places).reshape(-1, 2).T)
+        rngs = self._seeds.generators(np.array(places).T)
         for rng, (attempt, _) in zip(rngs, places, strict=True):
             yield self._sample(rng, BLOCK >> min(attempt, 13))
 
