@@ -70,8 +70,7 @@ class Member(Working):
             if self._now >= until:
                 return
         if self._now > self._seen_at:
-            for lane in self.lanes:
-                lane.arrived = bisect_left(lane.times, self._now)
+            self._arrive(self._now)
             self._seen_at = self._now
             self._is_in_event = False
         elif self._owner.is_fed_at_once and self._is_in_event and self._arrival()[0] == self._now:
@@ -134,8 +133,11 @@ class Member(Working):
                 self._stop(outage, now)
             self._waits = False
         elif now == arrival and lane is not None:
-            lane.arrived += 1
-            self._may_fetch()
+            if self._asks_at < UNLIMITED:  # it is known when it asks: what arrives before changes nothing
+                self._arrive(min(until, resumes, goes, commits, self._asks_at))
+            else:
+                lane.arrived += 1
+                self._may_fetch()
         elif now == self._asks_at:
             if self._owner.is_fed_at_once and any(
                 now in lane.times[: lane.arrived][-1:] for lane in self.lanes
@@ -155,6 +157,11 @@ class Member(Working):
             self._fetch(1)
         elif self._asks_at == UNLIMITED:
             self._asks_at = turn_at(self._poll, self._since, self._now)
+
+    def _arrive(self, until: float) -> None:
+        """What is accepted before a time has arrived."""
+        for lane in self.lanes:
+            lane.arrived = bisect_left(lane.times, until)
 
     def _arrival(self) -> tuple[float, Lane | None]:
         """When the next record arrives, and where."""

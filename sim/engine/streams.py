@@ -29,7 +29,10 @@ KEPT_BLOCKS = 64
 _KEPT_VALUES = KEPT_BLOCKS * BLOCK
 _COST = 16
 """A block takes as much memory as so many further values."""
-_NO_BLOCK: list[float] = []
+Block = tuple[float, ...]
+"""The values of a block: as a tuple, at which the collector of garbage looks but once."""
+_WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
+_NO_BLOCK: Block = ()
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -86,9 +89,9 @@ class AttachedDraws:
         self._numbering = streams.numbering
         self._sample = sample
         self._seeds = streams.seeds(purpose, entity)
-        self._blocks: dict[tuple[int, int], list[float]] = {}
+        self._blocks: dict[tuple[int, int], Block] = {}
         self._kept = 0
-        self._first: list[float] = []
+        self._first: Block = ()
         self._first_block = -1
 
     def value(self, message: int, attempt: int = 0) -> float:
@@ -106,14 +109,18 @@ class AttachedDraws:
     def values(self, messages: Sequence[int], attempts: Sequence[int]) -> list[float]:
         """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
         first = self._numbering.first
-        pairs = [(message + first, attempt) for message, attempt in zip(messages, attempts, strict=True)]
-        places = [(attempt, number >> (13 - attempt if attempt < 13 else 0)) for number, attempt in pairs]
-        held = {place: self._blocks.get(place, _NO_BLOCK) for place in places}
-        new = [place for place, block in held.items() if block is _NO_BLOCK]
-        for place, drawn in zip(new, self._drawn(new) if new else (), strict=True):
-            held[place] = self._keep(place, drawn)
-        blocks = [held[place] for place in places]
-        return [block[number % len(block)] for block, (number, _) in zip(blocks, pairs, strict=True)]
+        numbers = [message + first for message in messages] if first else messages
+        shifts = [13 - attempt if attempt < 13 else 0 for attempt in attempts]
+        places = [
+            (attempt, number >> shift)
+            for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
+        ]
+        held = {place: self._blocks.get(place, _NO_BLOCK) for place in dict.fromkeys(places)}
+        if new := [place for place, block in held.items() if block is _NO_BLOCK]:
+            for place, drawn in zip(new, self._drawn(new), strict=True):
+                held[place] = self._keep(place, drawn)
+        within = [number & _WITHIN[shift] for number, shift in zip(numbers, shifts, strict=True)]
+        return [held[place][index] for place, index in zip(places, within, strict=True)]
 
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
@@ -124,14 +131,14 @@ class AttachedDraws:
         blocks = list(self._drawn([(0, block) for block in range(first, last + 1)]))
         return np.concatenate(blocks)[low - first * BLOCK :][: high - low]
 
-    def _block(self, attempt: int, block: int) -> list[float]:
+    def _block(self, attempt: int, block: int) -> Block:
         place = attempt, block
         values = self._blocks.get(place)
         return self._keep(place, *self._drawn([place])) if values is None else values
 
-    def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> list[float]:
+    def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> Block:
         """Keep a block until there are too many: it can always be made again."""
-        values: list[float] = drawn.tolist()
+        values = tuple(drawn.tolist())
         self._blocks[place] = values
         self._kept += len(values) + _COST
         while self._kept > _KEPT_VALUES:
