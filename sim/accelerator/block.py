@@ -137,18 +137,15 @@ class Block:
         """Those whose first delivery surely fails, and what their second one comes to."""
         assert self._fails is not None
         positions = np.flatnonzero((self._fails >= 0) & is_sure)
-        messages, effects = self.messages[positions], self._fails[positions]
-        stages: list[NDArray[Any]] = []
+        effects = self._fails[positions]
+        messages: list[int] = self.messages[positions].tolist()
+        stages: list[list[float]] = []
         failed = np.full(len(positions), -1)
         for number, effect in enumerate(pool.effects):
-            times, fails = effect.outcomes(messages, 1)
-            is_first = effects < number
-            if is_first.any():
-                first_times, first_fails = effect.outcomes(messages[is_first], 0)
-                times[is_first], fails[is_first] = first_times, first_fails
+            times, fails = effect.outcomes(messages, (effects >= number).astype(int).tolist())
             stages.append(times)
-            failed[fails & (failed < 0)] = number
-        durations: list[tuple[float, ...]] = list(zip(*(each.tolist() for each in stages), strict=True))
+            failed[np.array(fails, dtype=bool) & (failed < 0)] = number
+        durations: list[tuple[float, ...]] = list(zip(*stages, strict=True))
         if len(stages) > 1:
             durations = [
                 each if last < 0 else each[: last + 1]

@@ -8,7 +8,7 @@ processing. Left out: sinks with a capacity of their own.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -53,7 +53,7 @@ SEEMS_TO_FAIL = "seems to fail"
 
 _Service = Callable[[int, int], float]
 _FirstServices = Callable[[int, int], NDArray[Any]]
-_Services = Callable[[NDArray[Any], int], NDArray[Any]]
+_Services = Callable[[Sequence[int], Sequence[int]], list[float]]
 
 Attempt = Literal["succeeds", "fails", "seems to fail"]
 """How an attempt ends."""
@@ -186,15 +186,30 @@ class Effect:
             self._poisons is not None and self._poisons.value(message) < self._poison
         )
 
-    def outcomes(self, messages: NDArray[Any], number: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """How long attempts of some messages take, s, and which fail: of such a number, without any faults."""
-        times = self._services(messages, number)
-        fails = np.zeros(len(messages), dtype=bool)
+    def outcomes(self, messages: Sequence[int], numbers: Sequence[int]) -> tuple[list[float], list[bool]]:
+        """How long attempts, each with the number of its own, take, s, and which fail, without any faults."""
+        times, fails = self._services(messages, numbers), [False] * len(messages)
         if self._fails is not None:
-            fails |= self._fails.values(messages, number) < self._failure
+            fails = [value < self._failure for value in self._fails.values(messages, numbers)]
         if self._poisons is not None:
-            fails |= self._poisons.values(messages, 0) < self._poison
+            drawn = self._poisons.values(messages, [0] * len(messages))
+            fails = [each or value < self._poison for each, value in zip(fails, drawn, strict=True)]
         return times, fails
+
+    def attempts_of(self, messages: Sequence[int], numbers: Sequence[int]) -> list[float]:
+        """How long attempts, each with the number of its own, take, s, at normal speed.
+
+        As in :meth:`first_attempts`, infinity where one may not succeed, and faults that have a time are
+        left out.
+        """
+        if not self.is_sure:
+            return [UNLIMITED] * len(messages)
+        times, fails = self.outcomes(messages, numbers)
+        if any(fails) or min(times, default=1.0) <= 0:
+            return [
+                UNLIMITED if is_bad or time <= 0 else time for time, is_bad in zip(times, fails, strict=True)
+            ]
+        return times
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
@@ -210,24 +225,24 @@ class Effect:
             tell(message)
 
     def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices, _Services]:
-        """Service times: of a message at an attempt, of first attempts in a range, of some at an attempt."""
+        """Service times: of a message at an attempt, of first attempts of a range, of any attempts."""
         service = options.service
         if isinstance(service, TraceColumn):
             column = site.messages.trace[service.trace_column] * service.times
             times = column.tolist()
             normal: _Service = lambda message, attempt: times[message]  # noqa: ARG005, E731
             firsts: _FirstServices = lambda low, high: column[low:high]  # noqa: E731
-            some: _Services = lambda messages, attempt: column[messages]  # noqa: ARG005, E731
         elif isinstance(service, Constant):
             value = service.value
             normal = lambda message, attempt: value  # noqa: ARG005, E731
             firsts = lambda low, high: np.full(high - low, value)  # noqa: E731
-            some = lambda messages, attempt: np.full(len(messages), value)  # noqa: ARG005, E731
         else:
             drawn = site.streams.attached(service.sample, "service", self.name)
-            normal, firsts, some = drawn.value, drawn.first, drawn.values
+            normal, firsts = drawn.value, drawn.first
+            if options.long is None:
+                return normal, firsts, drawn.values
         if options.long is None:
-            return normal, firsts, some
+            return normal, firsts, _one_by_one(normal)
         share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
         assert not isinstance(options.long.service, TraceColumn)
         longer = site.streams.attached(options.long.service.sample, "long service", self.name)
@@ -240,8 +255,8 @@ class Effect:
         def first_of_either(low: int, high: int) -> NDArray[Any]:
             return np.where(chosen.first(low, high) < share, longer.first(low, high), firsts(low, high))
 
-        def some_of_either(messages: NDArray[Any], attempt: int) -> NDArray[Any]:
-            is_long = chosen.values(messages, 0) < share
-            return np.where(is_long, longer.values(messages, attempt), some(messages, attempt))
+        return either, first_of_either, _one_by_one(either)
 
-        return either, first_of_either, some_of_either
+
+def _one_by_one(service: _Service) -> _Services:
+    return lambda messages, numbers: [service(*each) for each in zip(messages, numbers, strict=True)]
