@@ -32,7 +32,7 @@ _COST = 16
 Block = tuple[float, ...]
 """The values of a block: as a tuple, at which the collector of garbage looks but once."""
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
-_NO_BLOCK: Block = ()
+_NO_BLOCK = np.empty(0)
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -89,9 +89,9 @@ class AttachedDraws:
         self._numbering = streams.numbering
         self._sample = sample
         self._seeds = streams.seeds(purpose, entity)
-        self._blocks: dict[tuple[int, int], Block] = {}
+        self._blocks: dict[tuple[int, int], NDArray[Any]] = {}
         self._kept = 0
-        self._first: Block = ()
+        self._first: list[float] = []
         self._first_block = -1
 
     def value(self, message: int, attempt: int = 0) -> float:
@@ -100,11 +100,11 @@ class AttachedDraws:
         if not attempt:
             block = message >> 13
             if block != self._first_block:
-                self._first = self._block(0, block)
+                self._first = self._block(0, block).tolist()
                 self._first_block = block
             return self._first[message & 8191]
         shift = max(13 - attempt, 0)
-        return self._block(attempt, message >> shift)[message & ((1 << shift) - 1)]
+        return self._block(attempt, message >> shift).item(message & ((1 << shift) - 1))
 
     def values(self, messages: Sequence[int], attempts: Sequence[int]) -> list[float]:
         """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
@@ -120,7 +120,7 @@ class AttachedDraws:
             for place, drawn in zip(new, self._drawn(new), strict=True):
                 held[place] = self._keep(place, drawn)
         within = [number & _WITHIN[shift] for number, shift in zip(numbers, shifts, strict=True)]
-        return [held[place][index] for place, index in zip(places, within, strict=True)]
+        return [held[place].item(index) for place, index in zip(places, within, strict=True)]
 
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
@@ -131,19 +131,18 @@ class AttachedDraws:
         blocks = list(self._drawn([(0, block) for block in range(first, last + 1)]))
         return np.concatenate(blocks)[low - first * BLOCK :][: high - low]
 
-    def _block(self, attempt: int, block: int) -> Block:
+    def _block(self, attempt: int, block: int) -> NDArray[Any]:
         place = attempt, block
         values = self._blocks.get(place)
         return self._keep(place, *self._drawn([place])) if values is None else values
 
-    def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> Block:
+    def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> NDArray[Any]:
         """Keep a block until there are too many: it can always be made again."""
-        values = tuple(drawn.tolist())
-        self._blocks[place] = values
-        self._kept += len(values) + _COST
+        self._blocks[place] = drawn
+        self._kept += len(drawn) + _COST
         while self._kept > _KEPT_VALUES:
             self._kept -= len(self._blocks.pop(next(iter(self._blocks)))) + _COST
-        return values
+        return drawn
 
     def _drawn(self, places: list[tuple[int, int]]) -> Iterator[NDArray[Any]]:
         """The blocks of some (attempt, number of the block)."""
