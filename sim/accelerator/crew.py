@@ -91,19 +91,19 @@ class Crew:
         """Since when the worker is free, or will be, that is next."""
         return self._free_since[0] if self.is_alike else self._free[0][0]
 
-    def deliveries(self, block: Block, part: slice = _ALL) -> Iterator[bool]:
+    def deliveries(self, block: Block, again: Callable[[float], float], part: slice = _ALL) -> Iterator[bool]:
         """The hot loop over a block or a part of it; see :mod:`sim.accelerator.plain`."""
         push, choose, bounds, speeds = block.starts.append, block.chosen.append, self.bounds, self.speeds
         visible = block.visible[part]
         if block.stages is None:
             work = block.work[part]
             if self.is_alike:
-                return plain.alike_one(self._free_since, visible, work, bounds, push)
-            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose)
+                return plain.alike_one(self._free_since, visible, work, bounds, push, again)
+            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, again)
         stages, hop = block.stages[part], self.pool.hop
         if self.is_alike:
-            return plain.alike_many(self._free_since, visible, stages, bounds, push)
-        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose)
+            return plain.alike_many(self._free_since, visible, stages, bounds, push, again)
+        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose, again)
 
     def can_do(self, block: Block, limit: float) -> bool:
         """Whether the next message of a block ends by a limit and before its worker is disturbed."""
@@ -145,7 +145,7 @@ class Crew:
         """The same for a part of a block, until one of its messages would not end by a limit."""
         self.bounds.due = UNLIMITED
         self.set_limit(limit)
-        next(self.deliveries(block, slice(start, stop)), None)
+        next(self.deliveries(block, _never, slice(start, stop)), None)
 
     def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
         """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
@@ -322,3 +322,8 @@ class Crew:
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry)
         return entry
+
+
+def _never(until: float) -> float:
+    """Where nothing comes back."""
+    return until

@@ -64,6 +64,7 @@ def alike_one(
     work: Iterable[float],
     bounds: Bounds,
     push: Callable[[float], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """Deliver messages to workers that are all alike and do one thing.
 
@@ -73,6 +74,7 @@ def alike_one(
         work: how long each delivery takes.
         bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
+        again: makes plain second deliveries that are due by a time; returns when anything comes back next.
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
@@ -86,8 +88,10 @@ def alike_one(
                 continue
         while True:
             if seen >= due:
-                yield COMES_BACK
-                due, limit = bounds.due, bounds.limit
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
@@ -109,6 +113,7 @@ def alike_many(
     stages: Iterable[tuple[float, ...]],
     bounds: Bounds,
     push: Callable[[float], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """The same for work of several stages: a hop, several effects; none of them fails."""
     due, limit = bounds.due, bounds.limit
@@ -124,8 +129,10 @@ def alike_many(
                 continue
         while True:
             if seen >= due:
-                yield COMES_BACK
-                due, limit = bounds.due, bounds.limit
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
@@ -150,6 +157,7 @@ def each_one(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """Deliver messages to workers of different speed and with outages of their own.
 
@@ -161,6 +169,7 @@ def each_one(  # noqa: PLR0917 - plain data
         bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
         choose: gets the number of its worker.
+        again: see there.
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
@@ -177,8 +186,11 @@ def each_one(  # noqa: PLR0917 - plain data
         while True:
             if seen >= due:
                 bounds.count = count
-                yield COMES_BACK
-                due, count = bounds.due, bounds.count
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due = bounds.due
+                count = bounds.count
                 continue
             since, _, _, worker = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
@@ -207,6 +219,7 @@ def each_many(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """The same for work of several stages, after a hop; none of them fails."""
     due, limits, count = bounds.due, bounds.limits, bounds.count
@@ -214,8 +227,11 @@ def each_many(  # noqa: PLR0917 - plain data
         while True:
             if seen >= due:
                 bounds.count = count
-                yield COMES_BACK
-                due, count = bounds.due, bounds.count
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due = bounds.due
+                count = bounds.count
                 continue
             since, _, _, worker = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136

@@ -81,7 +81,9 @@ class QueuePool:
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
         self._max_receives = options.max_receives
-        self._may_fail = self._on_error == "wait" and not pool.idempotent and _is_sure(pool)
+        self._may_fail = (
+            self._on_error == "wait" and options.max_receives > 1 and not pool.idempotent and _is_sure(pool)
+        )
         self._has_one_attempt = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
         self._redeliveries: Redeliveries | None = None
 
@@ -139,11 +141,11 @@ class QueuePool:
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
         self._redeliveries = redeliveries = Redeliveries(
-            self.hands, crew, block, self._timeout, self._retention, self._max_receives
+            self.hands, crew, block, self._timeout, self._retention
         )
         bounds.due = self._next_due()
         crew.set_limit(bounds.limit)
-        for comes_back in crew.deliveries(block):
+        for comes_back in crew.deliveries(block, redeliveries.again):
             position = block.position
             if comes_back:
                 self.hands.order = max(self.hands.order, block.first + position - 1)
@@ -156,7 +158,7 @@ class QueuePool:
                     self._receive(block.skip(), seen)
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
-        while (failed := redeliveries.run(UNLIMITED, -UNLIMITED)) is not None:
+        while (failed := redeliveries.pop(UNLIMITED)) is not None:
             bisect.insort(self._again, self._failed(*failed))
         self._redeliveries = None
         self.columns.write(block, crew)
@@ -187,7 +189,11 @@ class QueuePool:
 
     def _next_due(self) -> float:
         """When anything of that happens next; not later than that."""
-        return min(self._next_other(), self._redeliveries.due()) if self._redeliveries else self._next_other()
+        other, redeliveries = self._next_other(), self._redeliveries
+        if redeliveries is None:
+            return other
+        redeliveries.other = other
+        return min(other, redeliveries.due())
 
     def _come_back(self, until: float) -> None:
         """Copies are visible again, until a time at which others become visible, or deliveries go on."""
@@ -195,7 +201,9 @@ class QueuePool:
         while True:
             other = self._next_other()
             if redeliveries is not None:
-                failed = redeliveries.run(until, other)
+                redeliveries.other = other
+                redeliveries.again(until)
+                failed = redeliveries.pop(until)
                 if failed is not None:
                     bisect.insort(self._again, self._failed(*failed))
                     continue

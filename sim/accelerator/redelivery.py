@@ -32,20 +32,18 @@ class Redeliveries:
         block: the messages.
         timeout: of their visibility, s.
         retention: of the queue, s.
-        max_receives: of the queue.
 
     Attributes:
         block: the messages.
+        other: when anything else comes back.
     """
 
-    def __init__(
-        self, hands: Hands, crew: Crew, block: Block, timeout: float, retention: float, max_receives: float
-    ) -> None:
+    def __init__(self, hands: Hands, crew: Crew, block: Block, timeout: float, retention: float) -> None:
         self._hands, self._pool, self._crew, self.block = hands, hands.pool, crew, block
         self._timeout, self._retention = timeout, retention
         self._failing = block.failing
         self._positions = block.failing.positions
-        self._is_tried_again = max_receives > 1
+        self.other = UNLIMITED
         self._next = 0
         self._done: list[int] = []
         self._starts = array("d")
@@ -64,40 +62,40 @@ class Redeliveries:
             return self.due()
         return starts[position] + self._timeout
 
-    def run(self, until: float, other: float) -> tuple[int, float] | None:
-        """Deliver those again that are visible by one time and before another, as long as all goes well.
+    def again(self, until: float) -> float:
+        """Deliver those again that are visible by a time and before all others, as long as all goes well.
 
         Returns:
-            The first with which it may not go well: its place among them, and when it is visible again.
+            When anything comes back next; if that is by then, the pool has to see to it.
         """
         block, crew, failing, hands = self.block, self._crew, self._failing, self._hands
-        starts, hop, timeout = block.starts, self._pool.hop, self._timeout
-        done = len(starts)
-        for index in range(self._next, len(self._positions)):
-            position = self._positions[index]
-            if position >= done:
-                break
-            since = starts[position]
-            due = since + timeout
-            if due > until:
-                break
-            self._next = index + 1
-            if math.isnan(since):  # it took the careful way
-                continue
+        hop, timeout, other = self._pool.hop, self._timeout, self.other
+        hands.order = max(hands.order, block.first + len(block.starts) - 1)
+        while (due := self.due()) <= until and due < other:
+            index = self._next
             start, speed, limit, worker = crew.undisturbed(due)
             begun = end = start + hop
             for duration in failing.stages[index]:
                 begun, end = end, end + duration / speed
-            latest = min(limit, start + timeout, block.times[position] + self._retention)
-            if due >= other or not start < end <= latest or failing.fails[index] or not self._is_tried_again:
-                return index, due
+            expires = block.times[self._positions[index]] + self._retention
+            if failing.fails[index] or not start < end <= min(limit, start + timeout, expires):
+                break
             crew.take(start, begun, end)
             hands.order += NEXT
+            self._next = index + 1
             self._done.append(index)
             self._starts.append(start)
             self._workers.append(worker)
             self._orders.append(hands.order)
-        return None
+        return due if due < other else other
+
+    def pop(self, until: float) -> tuple[int, float] | None:
+        """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
+        due = self.due()
+        if due > until or due == UNLIMITED:
+            return None
+        self._next += 1
+        return self._next - 1, due
 
     def first(self, index: int) -> tuple[float, list[float], float]:
         """The first delivery of one of them: its start, what each attempt takes, speed of the worker."""
