@@ -63,7 +63,7 @@ class Block:
         durations: per effect, at normal speed, shape (size,).
         failing: those that fail surely.
         work: of each message; infinity where the hot loop must not take it.
-        stages: per message the durations of several stages; None where there is only one.
+        stages: per stage the durations of all messages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
     """
@@ -104,7 +104,7 @@ class Block:
             self._find_failing(pool, ~taboo)
         work = self.durations[-1].copy()
         work[taboo] = np.inf
-        self.stages: list[tuple[float, ...]] | None = None
+        self.stages: list[list[float]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
@@ -187,11 +187,8 @@ class Block:
                 durations.insert(0, np.full(self.size, pool.hop))
         if len(durations) == 1 and not pool.hop:
             return durations[0].tolist()
-        self.stages = list(zip(*(each.tolist() for each in durations), strict=True))
-        if not pool.is_anonymous:  # where it matters when the last stage begins
-            for position, effect in zip(self.failing.positions, self.failing.effects, strict=True):
-                self.stages[position] = self.stages[position][: effect + 1]
-        return last.tolist()
+        self.stages = [each.tolist() for each in durations]
+        return self.stages[-1]
 
 
 def _by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:

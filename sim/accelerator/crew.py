@@ -81,11 +81,14 @@ class Crew:
         if self._ends is None:
             return
         ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
+        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
+        in_order = np.sort(ends[:, 0])
+        if not np.any(in_order[1:] == in_order[:-1]):
+            return
         ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
         is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
         if np.any(is_tie):
             raise Inexact("workers get free at one instant, in an order that goes back far")
-        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
@@ -100,7 +103,7 @@ class Crew:
             if self.is_alike:
                 return plain.alike_one(self._free_since, visible, work, bounds, push, again)
             return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, again)
-        stages, hop = block.stages[part], self.pool.hop
+        stages, hop = zip(*(each[part] for each in block.stages), strict=True), self.pool.hop
         if self.is_alike:
             return plain.alike_many(self._free_since, visible, stages, bounds, push, again)
         return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose, again)
@@ -118,8 +121,8 @@ class Crew:
         speed = 1.0 if self.is_alike else self.speeds[number]
         if self.pool.hop and not self.is_alike:
             end += self.pool.hop
-        for duration in (block.work[position],) if block.stages is None else block.stages[position]:
-            end += abs(duration) / speed
+        for stage in block.stages or (block.work,):
+            end += stage[position] / speed
         return end <= min(limit, self.workers[number].undisturbed_until)
 
     def set_limit(self, limit: float) -> None:

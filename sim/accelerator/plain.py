@@ -115,7 +115,7 @@ def alike_many(
     push: Callable[[float], None],
     again: Callable[[float], float],
 ) -> Iterator[bool]:
-    """The same for work of several stages: a hop, several effects; none of them fails."""
+    """The same for work of several stages: a hop, several effects."""
     due, limit = bounds.due, bounds.limit
     for seen, durations in zip(visible, stages, strict=True):
         if seen < due:
@@ -221,7 +221,7 @@ def each_many(  # noqa: PLR0917 - plain data
     choose: Callable[[int], None],
     again: Callable[[float], float],
 ) -> Iterator[bool]:
-    """The same for work of several stages, after a hop; none of them fails."""
+    """The same for work of several stages, after a hop; one that is not reached takes no time."""
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, durations in zip(visible, stages, strict=True):
         while True:
@@ -239,8 +239,9 @@ def each_many(  # noqa: PLR0917 - plain data
                 end += hop
             begun, speed = start, speeds[worker]
             for duration in durations:
-                begun = end
-                end += duration / speed
+                if duration:
+                    begun = end
+                    end += duration / speed
             if end > limits[worker]:
                 bounds.count = count
                 yield NEEDS_CARE

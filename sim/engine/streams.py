@@ -11,7 +11,7 @@ hands out the same value for the same message whenever, wherever and how often i
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,6 @@ KEPT_BLOCKS = 64
 _KEPT_VALUES = KEPT_BLOCKS * BLOCK
 _COST = 16
 """A block takes as much memory as so many further values."""
-Block = tuple[float, ...]
 """The values of a block: as a tuple, at which the collector of garbage looks but once."""
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
 _NO_BLOCK = np.empty(0)
@@ -83,7 +82,7 @@ class AttachedDraws:
     fewer messages reach it: the length of a block halves with every attempt, down to single messages.
     """
 
-    __slots__ = ("_blocks", "_first", "_first_block", "_kept", "_numbering", "_sample", "_seeds")
+    __slots__ = ("_blocks", "_kept", "_numbering", "_sample", "_seeds")
 
     def __init__(self, streams: Streams, sample: Sampler, purpose: str, entity: Sequence[str | int]) -> None:
         self._numbering = streams.numbering
@@ -91,18 +90,10 @@ class AttachedDraws:
         self._seeds = streams.seeds(purpose, entity)
         self._blocks: dict[tuple[int, int], NDArray[Any]] = {}
         self._kept = 0
-        self._first: list[float] = []
-        self._first_block = -1
 
     def value(self, message: int, attempt: int = 0) -> float:
         """The value of a message at an attempt, both counted from 0."""
         message += self._numbering.first
-        if not attempt:
-            block = message >> 13
-            if block != self._first_block:
-                self._first = self._block(0, block).tolist()
-                self._first_block = block
-            return self._first[message & 8191]
         shift = max(13 - attempt, 0)
         return self._block(attempt, message >> shift).item(message & ((1 << shift) - 1))
 
@@ -115,10 +106,7 @@ class AttachedDraws:
             (attempt, number >> shift)
             for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
         ]
-        held = {place: self._blocks.get(place, _NO_BLOCK) for place in dict.fromkeys(places)}
-        if new := [place for place, block in held.items() if block is _NO_BLOCK]:
-            for place, drawn in zip(new, self._drawn(new), strict=True):
-                held[place] = self._keep(place, drawn)
+        held = self._at_hand(dict.fromkeys(places))
         within = [number & _WITHIN[shift] for number, shift in zip(numbers, shifts, strict=True)]
         return [held[place].item(index) for place, index in zip(places, within, strict=True)]
 
@@ -128,8 +116,16 @@ class AttachedDraws:
         first, last = low >> 13, (high - 1) >> 13
         if low >= high:
             return np.empty(0)
-        blocks = list(self._drawn([(0, block) for block in range(first, last + 1)]))
+        blocks = list(self._at_hand([(0, block) for block in range(first, last + 1)]).values())
         return np.concatenate(blocks)[low - first * BLOCK :][: high - low]
+
+    def _at_hand(self, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], NDArray[Any]]:
+        """The blocks of some (attempt, number of the block), each named once; new ones are made together."""
+        held = {place: self._blocks.get(place, _NO_BLOCK) for place in places}
+        if new := [place for place, block in held.items() if block is _NO_BLOCK]:
+            for place, drawn in zip(new, self._drawn(new), strict=True):
+                held[place] = self._keep(place, drawn)
+        return held
 
     def _block(self, attempt: int, block: int) -> NDArray[Any]:
         place = attempt, block
