@@ -23,7 +23,6 @@ from sim.components.worker import Worker
 from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 
-
 NEXT = 2.0**-20
 """From the order of one further delivery to that of the next, between those of two messages in line."""
 
@@ -42,7 +41,7 @@ class Delivery:
         end: when it ends, infinity if the end of the run comes first; while it is under way, when the next
             attempt begins.
         scheduled: when that end became certain to a worker's clock: when its last stretch began.
-        open: if it ends later, it is under way until then, because others may still end before it.
+        settled: if it ends later, it is under way until then, because others may still end before it.
         work: how it ends; None while it is under way.
         effect: the next one, as a place among those of the pool.
         result: how it ends, if that is known while it is under way.
@@ -56,7 +55,7 @@ class Delivery:
     known: float
     end: float
     scheduled: float
-    open: float = UNLIMITED
+    settled: float = UNLIMITED
     work: Work | None = None
     effect: int = 0
     result: Work | None = None
@@ -114,7 +113,7 @@ class Hands:
         *,
         is_late: bool,
         known: float = UNLIMITED,
-        open: float = UNLIMITED,
+        settled: float = UNLIMITED,
     ) -> Delivery:
         """A worker takes a message: the hop, then every effect, until one of them fails.
 
@@ -124,9 +123,9 @@ class Hands:
             start: when.
             is_late: whether it was delivered before.
             known: attempts that begin later are left for :meth:`go_on`.
-            open: so is the end if it is later.
+            settled: so is the end if it is later.
         """
-        delivery = Delivery(worker, message, is_late, self.order, start, known, start, start, open)
+        delivery = Delivery(worker, message, is_late, self.order, start, known, start, start, settled)
         if self.pool.hop:
             delivery.end, is_lost = self._spend(delivery, start, self.pool.hop, is_busy=False)
             if is_lost:
@@ -144,7 +143,7 @@ class Hands:
             delivery: which.
             known: when others go on who have the message, too.
         """
-        delivery.known, delivery.open, self.order = delivery.end, known, delivery.order
+        delivery.known, delivery.settled, self.order = delivery.end, known, delivery.order
         delivery.work = delivery.result
         if delivery.work is None:
             self._work(delivery)
@@ -170,7 +169,7 @@ class Hands:
     def _over(self, delivery: Delivery, now: float, work: Work) -> Delivery:
         """What would end after the end of the run never does."""
         delivery.end = UNLIMITED if now >= self._limit else now
-        if delivery.open < delivery.end:
+        if delivery.settled < delivery.end:
             delivery.result = work
         else:
             delivery.work = work
@@ -265,7 +264,7 @@ class Hands:
         self._begun[effect][message] = now, self.order
         return number
 
-    def plain(  # noqa: PLR0917 - plain data
+    def plain(
         self, message: int, start: float, stages: Sequence[float], speed: float, fails: bool, is_late: bool
     ) -> None:
         """A delivery that nothing disturbs, known in full: its attempts, busy time, and what is applied.

@@ -3,17 +3,18 @@
 Why it is exact. Copies are received in the order in which they became visible, by the worker that has been
 free longest, so that receives never go backwards in time: when a copy is received, everything that could be
 visible before it is known. A receive tells at once how the delivery ends (:mod:`sim.accelerator.hands`), and
-so whether and when the copy comes back. What is due back waits in line and is merged with the arrivals by
-time; at one instant what became visible again comes first, then what was given back, then arrivals.
+so whether and when the copy comes back. What is due back waits in line (:mod:`sim.accelerator.returns`) and
+is merged with the arrivals by time; at one instant what became visible again comes first, then what was given
+back, then arrivals. A delivery of several attempts that outlives its visibility timeout is worked out attempt
+by attempt, because others may make attempts at the same message meanwhile: it is under way, and goes on at
+the time of its next attempt, which is one more thing in line.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections import deque
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heappop
 from itertools import chain
 from typing import Any
 
@@ -26,6 +27,7 @@ from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Delivery, Hands, timed
 from sim.accelerator.publishing import Inexact
 from sim.accelerator.redelivery import Redeliveries
+from sim.accelerator.returns import Returns
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.queue import Queue
 from sim.components.worker import Worker
@@ -73,8 +75,7 @@ class QueuePool:
         self.log = self.queue.log
         self.columns = Columns(self.log, self.hands)
         self._rare: dict[int, _Rare] = {}
-        self._again: deque[tuple[float, float, int]] = deque()
-        self._given_back: list[tuple[float, float, int, int]] = []
+        self._returns = Returns()
         self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
         self.crew.go_on = self._go_on
@@ -121,10 +122,9 @@ class QueuePool:
         self.columns.attach(self.log)
         self.hands.turn_page(ledger, final)
         self._rare = {copy - final: rare for copy, rare in self._rare.items()}
-        self._again = deque((due, order, copy - final) for due, order, copy in self._again)
+        self._returns.turn_page(final)
         for _, _, delivery in self.crew.under_way:
             delivery.message -= final
-        self._given_back = [(due, began, place, copy - final) for due, began, place, copy in self._given_back]
 
     def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
         delay = self.queue.options.delay
@@ -159,7 +159,7 @@ class QueuePool:
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
         while (failed := redeliveries.pop(UNLIMITED)) is not None:
-            bisect.insort(self._again, self._failed(*failed))
+            self._note_failed(*failed)
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
@@ -181,10 +181,8 @@ class QueuePool:
     # --- what comes back ----------------------------------------------------------------------------------
 
     def _next_other(self) -> float:
-        """When the next copy comes back, of those that are not in the present block, or a delivery goes on."""
-        due = self._again[0][0] if self._again else UNLIMITED
-        if self._given_back and self._given_back[0][0] < due:
-            due = self._given_back[0][0]
+        """When the next copy comes back that is not in the present block, or a delivery goes on."""
+        due = self._returns.due()
         return min(due, self.crew.under_way[0][0]) if self.crew.under_way else due
 
     def _next_due(self) -> float:
@@ -205,36 +203,30 @@ class QueuePool:
                 redeliveries.again(until)
                 failed = redeliveries.pop(until)
                 if failed is not None:
-                    bisect.insort(self._again, self._failed(*failed))
+                    self._note_failed(*failed)
                     continue
             if other > until:
                 return
-            back = self._given_back[0][0] if self._given_back else UNLIMITED
             if self.crew.goes_on_at() == other:
                 self._go_on()
-            elif back == other and not (self._again and self._again[0][0] == other):
-                due, started, _, copy = heappop(self._given_back)
-                if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
-                    raise Inexact("copies are given back at one instant by work that began at several")
-                self._return(copy, due)
             else:
-                due, _, copy = self._again.popleft()
+                due, copy = self._returns.pop()
                 self._return(copy, due)
 
-    def _failed(self, index: int, due: float) -> tuple[float, float, int]:
-        """Write down a first delivery that failed; when its copy is due again."""
+    def _note_failed(self, index: int, due: float) -> None:
+        """A first delivery that the hot loop let fail is written down; its copy comes back like any other."""
         assert self._redeliveries is not None
         block = self._redeliveries.block
         position = block.failing.positions[index]
-        copy = int(block.messages[position])
+        copy, order = int(block.messages[position]), block.first + position
         start, stages, speed = self._redeliveries.first(index)
         self.log.taken[copy] = start
         self.log.deliveries[copy] = 1
-        order, self.hands.order = self.hands.order, block.first + position
+        before, self.hands.order = self.hands.order, order
         self.hands.plain(copy, start, stages, speed, fails=True, is_late=False)
-        self.hands.order = order
+        self.hands.order = before
         self._rare[copy] = _Rare(1, block.failing.stages[index], block.failing.fails[index])
-        return due, block.first + position, copy
+        self._returns.add(due, order, copy)
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
@@ -277,7 +269,7 @@ class QueuePool:
         self.hands.plain(copy, start, stages, speed, fails=rare.fails, is_late=True)
         if rare.fails:
             rare.stages, rare.fails = self._next_stages(copy)
-            self._again.append((start + self._timeout, self.hands.order, copy))
+            self._returns.add(start + self._timeout, self.hands.order, copy)
         else:
             self._end(copy, Outcome.APPLIED, end)
         return True
@@ -337,9 +329,13 @@ class QueuePool:
             return
         if rare is None:
             rare = self._rare[copy] = _Rare()
-        if rare.deliveries >= self.queue.options.max_receives:
+        if rare.deliveries >= self._max_receives:
             self._remove(copy, self._exhausted, start)
             return
+        self._hand(copy, rare, seen, start, worker)
+
+    def _hand(self, copy: int, rare: _Rare, seen: float, start: float, worker: Worker) -> None:
+        """A worker receives a copy."""
         rare.deliveries += 1
         self.log.deliveries[copy] = rare.deliveries
         if rare.deliveries > 1:
@@ -352,7 +348,7 @@ class QueuePool:
             others = self._others_go_on(copy)
             known = max(start, min(math.nextafter(due, -UNLIMITED), others))
         delivery = self.hands.deliver(
-            worker, copy, start, is_late=rare.deliveries > 1, known=known, open=others
+            worker, copy, start, is_late=rare.deliveries > 1, known=known, settled=others
         )
         self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
@@ -375,7 +371,7 @@ class QueuePool:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            self._come_again(copy, due, delivery)
+            self._returns.add(due, delivery.order, copy)
             self._settle_late(rare, delivery)
             return
         if delivery.work is None:
@@ -391,7 +387,7 @@ class QueuePool:
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
             if self._may_fail and not self._others_go_on(copy) < UNLIMITED:
                 rare.stages, rare.fails = self._next_stages(copy)
-            self._come_again(copy, due, delivery)
+            self._returns.add(due, delivery.order, copy)
         else:
             assert delivery.work is FAILED
             self._reject(copy, delivery)
@@ -401,19 +397,11 @@ class QueuePool:
         if delivery.work is DONE and self.queue.options.late_delete and delivery.end < rare.gone:
             rare.gone, rare.by = delivery.end, delivery.worker.index
 
-    def _come_again(self, copy: int, due: float, delivery: Delivery) -> None:
-        """A copy will be visible again."""
-        entry = due, delivery.order, copy
-        if self._again and self._again[-1] > entry:  # the delivery was under way when others began
-            bisect.insort(self._again, entry)
-        else:
-            self._again.append(entry)
-
     def _reject(self, copy: int, delivery: Delivery) -> None:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.scheduled, self.crew.bounds.count, copy))
+            self._returns.give_back(back, delivery.scheduled, self.crew.bounds.count, copy)
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:

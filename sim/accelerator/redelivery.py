@@ -13,7 +13,6 @@ from array import array
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.accelerator.block import Block
 from sim.accelerator.columns import Columns
@@ -87,7 +86,7 @@ class Redeliveries:
             self._starts.append(start)
             self._workers.append(worker)
             self._orders.append(hands.order)
-        return due if due < other else other
+        return min(other, due)
 
     def pop(self, until: float) -> tuple[int, float] | None:
         """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
