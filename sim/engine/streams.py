@@ -26,7 +26,7 @@ BLOCK = 1 << BLOCK_BITS
 
 KEPT_BLOCKS = 64
 """Of one purpose; what is longer ago is drawn again when somebody asks."""
-_KEPT_VALUES = KEPT_BLOCKS * BLOCK
+_KEPT_VALUES = 1 << 18
 _COST = 16
 """A block takes as much memory as so many further values."""
 """The values of a block: as a tuple, at which the collector of garbage looks but once."""
