@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -15,12 +16,21 @@ from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
 _SIZE = 1 << 15
+_GREATEST = sys.float_info.max
 
 
 def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Arrivals in pieces that fit into a block."""
     for start in range(0, len(messages), _SIZE):
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
+
+
+def rows_of(messages: NDArray[Any]) -> slice | NDArray[Any]:
+    """Where messages stand in the columns: a slice if their numbers follow one another."""
+    low, size = int(messages[0]), len(messages)
+    if messages[-1] - low == size - 1 and bool((messages[1:] > messages[:-1]).all()):
+        return slice(low, low + size)
+    return messages
 
 
 class Block:
@@ -44,6 +54,7 @@ class Block:
         stages: per message the durations of several stages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
+        has_skipped: whether the careful way took any.
     """
 
     def __init__(
@@ -59,34 +70,38 @@ class Block:
         may_fail: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
-        self._low = int(messages.min())
-        high = int(messages.max()) + 1
-        self._is_range = high - self._low == self.size and bool(np.all(np.diff(messages) == 1))
+        self._rows = rows_of(messages)
+        low, high = int(messages.min()), int(messages.max()) + 1
         self.times: list[float] = times.tolist()
         self.visible: list[float] = self.times if visible is times else visible.tolist()
-        self.durations = [effect.first_attempts(self._low, high) for effect in pool.effects]
-        if not self._is_range:
-            self.durations = [each[messages - self._low] for each in self.durations]
+        places = slice(None) if isinstance(self._rows, slice) else messages - low
+        first = [effect.first_outcomes(low, high) for effect in pool.effects]
+        self.durations = [durations[places] for durations, _ in first]
         slowest = min(worker.speed for worker in pool.workers)
-        longest *= 1 - 1e-12  # sums are rounded
-        total = np.sum(self.durations, axis=0) / slowest + pool.hop
-        taboo = np.zeros(self.size, dtype=bool) if careful is None else careful
+        longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
+        total = self.durations[0] if len(first) == 1 else np.sum(self.durations, axis=0)
+        is_taboo = (total if slowest == 1 else total / slowest) + pool.hop > longest
         chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
         chances += [condition for _, condition in pool.crashes]
-        for condition in chances:
-            taboo = taboo | _by_chance(condition, self._low, high, messages)
-        work = self.durations[-1].copy()
-        work[taboo | np.isinf(total) | (total > longest)] = np.inf
-        if may_fail:
-            durations, fails = pool.effects[0].first_failures(self._low, high)
-            if not self._is_range:
-                durations, fails = durations[messages - self._low], fails[messages - self._low]
-            fails = fails & ~taboo & (durations > 0) & (durations / slowest <= longest)
-            work[fails] = -durations[fails]
+        taboos = [] if careful is None else [careful]
+        taboos += [_by_chance(condition, low, high, messages) for condition in chances]
+        for taboo in taboos:
+            is_taboo |= taboo
+        work = self.durations[-1]
+        if is_taboo.any():
+            work = np.where(is_taboo, np.inf, work)
+        failing = first[0][1] if may_fail else None
+        if failing is not None:
+            failing = failing[places]
+            fails = (failing > 0) & (failing / slowest <= longest)
+            for taboo in taboos:
+                fails &= ~taboo
+            work[fails] = -failing[fails]
         self.stages: list[tuple[float, ...]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
+        self.has_skipped = False
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
@@ -103,15 +118,14 @@ class Block:
 
     def skip(self) -> int:
         """The number of the next message, which takes the careful way."""
+        self.has_skipped = True
         self.starts.append(math.nan)
         self.chosen.append(0)
         return int(self.messages[len(self.starts) - 1])
 
     def rows(self, good: Any) -> Any:
         """Where the messages stand in the columns."""
-        if isinstance(good, slice) and self._is_range:
-            return slice(self._low, self._low + self.size)
-        return self.messages[good]
+        return self._rows if isinstance(good, slice) else self.messages[good]
 
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""

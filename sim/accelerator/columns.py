@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.accelerator.block import Block
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import Hands
-from sim.accelerator.publishing import Inexact
+from sim.accelerator.publishing import accept
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome
 
@@ -53,18 +53,12 @@ class Columns:
 
     def take_in(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Messages are accepted, each for the first time."""
-        is_rising = bool(np.all(np.diff(messages) > 0))
-        is_new = is_rising or len(np.unique(messages)) == len(messages)
-        if not is_new or np.any(np.isfinite(self.accepted[messages])):
-            raise Inexact("a message is stored twice")
-        self.accepted[messages] = times
+        accept(self.accepted, messages, times)
 
     def write(self, block: Block, crew: Crew) -> Written:
         """All that the hot loop has delivered of a block."""
         starts = np.frombuffer(block.starts) if block.size else np.empty(0)
-        good: Any = slice(None)
-        if np.isnan(starts).any():
-            good = ~np.isnan(starts)
+        good: Any = ~np.isnan(starts) if block.has_skipped else slice(None)
         rows, starts = block.rows(good), starts[good]
         self.taken[rows] = starts
         self.deliveries[rows] = 1

@@ -161,33 +161,28 @@ class Effect:
         Infinity where one may end in anything but success, and where it takes no time. What depends on when
         the attempt starts is left out: faults that have a time.
         """
-        times = np.array(self._first_services(low, high))
-        bad = times <= 0
-        if self._fails is not None:
-            bad |= self._fails.first(low, high) < self._failure
-        if self._poisons is not None:
-            bad |= self._poisons.first(low, high) < self._poison
-        for condition in self.conditions:
-            if condition.windows is None:
-                hit = condition.may_hit(low, high)
-                bad |= True if hit is None else hit
-        times[bad] = np.inf
-        return times
+        return self.first_outcomes(low, high)[0]
 
-    def first_failures(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """How long the first attempts of messages from low up to high take, and which of them surely fail.
+    def first_outcomes(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """The same, and how long those take that surely fail; 0 for all others, None where none does.
 
-        Those that do by their own draws, at the end of their time. With faults that can hit without a time of
-        their own, none is sure.
+        Sure are those that fail by their own draws, at the end of their time. With faults that can hit
+        without a time of their own, none is sure.
         """
-        times = np.array(self._first_services(low, high))
-        fails = np.zeros(high - low, dtype=bool)
-        if all(condition.windows is not None for condition in self.conditions):
-            if self._fails is not None:
-                fails |= self._fails.first(low, high) < self._failure
-            if self._poisons is not None:
-                fails |= self._poisons.first(low, high) < self._poison
-        return times, fails
+        times = self._first_services(low, high)
+        bad = times <= 0
+        draws = [(self._fails, self._failure), (self._poisons, self._poison)]
+        failing = [drawn.first(low, high) < share for drawn, share in draws if drawn is not None]
+        chances = [condition for condition in self.conditions if condition.windows is None]
+        sure: NDArray[Any] | None = None
+        if failing and not chances:
+            sure = np.where(np.logical_or.reduce(failing), times, 0.0)
+        for fails in failing:
+            bad |= fails
+        for condition in chances:
+            hit = condition.may_hit(low, high)
+            bad |= True if hit is None else hit
+        return (np.where(bad, np.inf, times) if bad.any() else times), sure
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
