@@ -54,6 +54,7 @@ class Block:
         stages: per message the durations of several stages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
+        is_plain: whether the hot loop may take all of them, and none fails.
         has_skipped: whether the careful way took any.
     """
 
@@ -75,28 +76,14 @@ class Block:
         self.times: list[float] = times.tolist()
         self.visible: list[float] = self.times if visible is times else visible.tolist()
         places = slice(None) if isinstance(self._rows, slice) else messages - low
-        first = [effect.first_outcomes(low, high) for effect in pool.effects]
-        self.durations = [durations[places] for durations, _ in first]
-        slowest = min(worker.speed for worker in pool.workers)
-        longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
-        total = self.durations[0] if len(first) == 1 else np.sum(self.durations, axis=0)
-        is_taboo = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        outcomes = [effect.first_outcomes(low, high) for effect in pool.effects]
+        self.durations: list[NDArray[Any]] = [durations[places] for durations, _ in outcomes]
         chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
         chances += [condition for _, condition in pool.crashes]
         taboos = [] if careful is None else [careful]
         taboos += [_by_chance(condition, low, high, messages) for condition in chances]
-        for taboo in taboos:
-            is_taboo |= taboo
-        work = self.durations[-1]
-        if is_taboo.any():
-            work = np.where(is_taboo, np.inf, work)
-        failing = first[0][1] if may_fail else None
-        if failing is not None:
-            failing = failing[places]
-            fails = (failing > 0) & (failing / slowest <= longest)
-            for taboo in taboos:
-                fails &= ~taboo
-            work[fails] = -failing[fails]
+        failing = outcomes[0][1] if may_fail else None
+        work = self._work(pool, longest, taboos, None if failing is None else failing[places])
         self.stages: list[tuple[float, ...]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
@@ -126,6 +113,29 @@ class Block:
     def rows(self, good: Any) -> Any:
         """Where the messages stand in the columns."""
         return self._rows if isinstance(good, slice) else self.messages[good]
+
+    def _work(
+        self, pool: Pool[Any], longest: float, taboos: list[NDArray[Any]], failing: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """The last stage of each message; infinity where the hot loop must not take it."""
+        slowest = min(worker.speed for worker in pool.workers)
+        longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
+        total: NDArray[Any] = (
+            self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
+        )
+        is_taboo = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        for taboo in taboos:
+            is_taboo |= taboo
+        self.is_plain = not is_taboo.any()
+        if self.is_plain:
+            return self.durations[-1]
+        work = np.where(is_taboo, np.inf, self.durations[-1])
+        if failing is not None:
+            fails = (failing > 0) & (failing / slowest <= longest)
+            for taboo in taboos:
+                fails &= ~taboo
+            work[fails] = -failing[fails]
+        return work
 
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""

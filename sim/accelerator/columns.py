@@ -65,11 +65,13 @@ class Columns:
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
             speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
+        is_normal = crew.is_alike and speeds == 1
         pool, hands = self._pool, self._hands
         now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now
-            now = begun + durations[good] / speeds
+            spent = durations[good]
+            now = begun + (spent if is_normal else spent / speeds)
             hands.first_applied[effect][rows] = now
             hands.applications[effect][rows] = 1
             pool.count_busy_times(begun, now)

@@ -135,6 +135,9 @@ class QueuePool:
         crew, bounds = self.crew, self.crew.bounds
         self._block = block
         bounds.due = self._next_due()
+        if bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit):
+            self.columns.write(block, crew)
+            return
         for comes_back in crew.deliveries(block, self._fail):
             if comes_back:
                 self.hands.order = block.first + block.position - 0.5
