@@ -15,7 +15,7 @@ from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
-_SIZE = 1 << 15
+_SIZE = 1 << 14
 _GREATEST = sys.float_info.max
 
 
@@ -48,6 +48,7 @@ class Block:
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
+        seen: when visible, as an array.
         first: how many messages came before this block.
         durations: per effect, at normal speed, shape (size,).
         work: of each message; negative where it fails, infinity where the hot loop must not take it.
@@ -74,6 +75,7 @@ class Block:
         self._rows = rows_of(messages)
         low, high = int(messages.min()), int(messages.max()) + 1
         self.times: list[float] = times.tolist()
+        self.seen = visible
         self.visible: list[float] = self.times if visible is times else visible.tolist()
         places = slice(None) if isinstance(self._rows, slice) else messages - low
         outcomes = [effect.first_outcomes(low, high) for effect in pool.effects]

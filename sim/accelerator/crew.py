@@ -103,11 +103,11 @@ class Crew:
         if not (self.is_alike and block.is_plain and block.stages is None):
             return False
         free = self._free_since.copy()
-        since = plain.alike_undisturbed(free, block.visible, block.work)
+        since = np.fromiter(plain.alike_undisturbed(free, block.visible, block.work), float, block.size)
         if max(free) > limit:  # what was taken off the heap is no later than what is left
             return False
         self._free_since[:] = free
-        block.starts.frombytes(np.maximum(block.visible, since).tobytes())
+        block.starts.frombytes(np.maximum(block.seen, since).tobytes())
         return True
 
     def can_do(self, block: Block, limit: float) -> bool:
