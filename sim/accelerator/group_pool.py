@@ -209,9 +209,9 @@ class GroupPool:
 
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""
-        times, starts, _, messages = self.hands.told().T
+        times, starts, _, messages = self.hands.told()
         members = np.array([number for number, owned in enumerate(self.group.shares) for _ in owned])
-        member = members[self._partition_of[messages.astype(np.int64)]]
+        member = members[self._partition_of[messages]]
         is_tied = (times[1:] == times[:-1]) & (member[1:] != member[:-1])
         is_tied &= (starts[1:] == starts[:-1]) | (starts[1:] == times[1:])
         if is_tied.any():

@@ -26,6 +26,9 @@ from sim.engine.quantities import UNLIMITED
 NEXT = 2.0**-20
 """From the order of one further delivery to that of the next, between those of two messages in line."""
 
+Told = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+"""What followers wait for: when it happens, when that was scheduled, place of the delivery, message."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -77,7 +80,7 @@ class Hands:
         self.tells = any(effect.on_applied for effect in self.effects)
         self.order = 0.0
         self._told: list[tuple[float, float, float, int]] = []
-        self._told_in_blocks: list[NDArray[Any]] = []
+        self._told_in_blocks: list[Told] = []
         self._attach(pool.site.ledger)
 
     def _attach(self, ledger: Ledger) -> None:
@@ -195,24 +198,29 @@ class Hands:
         self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
     ) -> None:
         """Note what followers wait for: when it happened, when that was scheduled, place of the delivery."""
-        self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
+        self._told_in_blocks.append((times, starts, orders, messages))
 
-    def told(self) -> NDArray[Any]:
+    def told(self) -> Told:
         """What was applied: time, when that was scheduled, place of the delivery, message; in order.
 
         What ends at one instant happens in the order in which it began, and that in the order of delivery.
         """
-        told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
-        return told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        single = np.array(self._told).reshape(-1, 4).T
+        parts = [(*single[:3], single[3].astype(np.int64)), *self._told_in_blocks]
+        times, starts, orders, messages = (np.concatenate(column) for column in zip(*parts, strict=True))
+        turn = np.argsort(times, kind="stable")  # they are nearly sorted
+        rising = times[turn]
+        if (rising[1:] == rising[:-1]).any():
+            turn = np.lexsort((orders, starts, times))
+        return rising, starts[turn], orders[turn], messages[turn]
 
     def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """What was applied, in the order in which it happened: numbers of messages, and times, s."""
-        told = self.told()
-        times, scheduled = told[:, 0], told[:, 1]
+        times, scheduled, _, messages = self.told()
         mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
         if np.any(mixed):
             raise Inexact("of what happens at one instant, some takes no time")
-        return told[:, 3].astype(np.int64), told[:, 0]
+        return messages, times
 
     def _attempt(self, delivery: Delivery, effect: Effect, now: float) -> tuple[float, Work | None]:
         """One attempt at an effect; the twin of one round of ``Pool._perform``.

@@ -107,6 +107,14 @@ def alike_one(
             break
 
 
+def alike_undisturbed(free: list[float], visible: Iterable[float], work: Iterable[float]) -> list[float]:
+    """What :func:`alike_one` does where nothing can interfere: since when who takes each message was free."""
+    return [
+        heapreplace(free, seen + duration) if seen > free[0] else heapreplace(free, free[0] + duration)
+        for seen, duration in zip(visible, work, strict=True)
+    ]
+
+
 def alike_many(
     free: list[float],
     visible: Iterable[float],

@@ -145,6 +145,10 @@ class QueuePool:
         )
         bounds.due = self._next_due()
         crew.set_limit(bounds.limit)
+        if bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit):
+            self._redeliveries = None
+            self.columns.write(block, crew)
+            return
         for comes_back in crew.deliveries(block, redeliveries.again):
             position = block.position
             if comes_back:

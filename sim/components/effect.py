@@ -148,28 +148,29 @@ class Effect:
         the attempt starts is left out: faults that have a time.
         """
         times, fails, is_unsure = self.first_outcomes(low, high)
-        times[fails | is_unsure] = np.inf
-        return times
+        bad = fails if is_unsure is None else is_unsure if fails is None else fails | is_unsure
+        return times if bad is None else np.where(bad, np.inf, times)
 
-    def first_outcomes(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def first_outcomes(
+        self, low: int, high: int
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
         """What the first attempts of messages from low up to high come to, faults with a time left out.
 
         Returns:
             How long they take, s, at normal speed; which of them fail by their own draws, at the end of that
-            time; and which are unsure, because a fault may hit them at any time, or they take no time.
+            time; and which are unsure, because a fault may hit them at any time, or they take no time. None
+            where it is none of them.
         """
-        times = np.array(self._first_services(low, high))
-        fails = np.zeros(high - low, dtype=bool)
-        if self._fails is not None:
-            fails |= self._fails.first(low, high) < self._failure
-        if self._poisons is not None:
-            fails |= self._poisons.first(low, high) < self._poison
-        is_unsure = times <= 0
+        times = self._first_services(low, high)
+        draws = [(self._fails, self._failure), (self._poisons, self._poison)]
+        failing = [drawn.first(low, high) < share for drawn, share in draws if drawn is not None]
+        fails = np.logical_or.reduce(failing) if failing else None
+        is_unsure: NDArray[Any] = times <= 0
         for condition in self.conditions:
             if condition.windows is None:
                 hit = condition.may_hit(low, high)
                 is_unsure |= True if hit is None else hit
-        return times, fails, is_unsure
+        return times, fails, is_unsure if is_unsure.any() else None
 
     @property
     def is_sure(self) -> bool:
