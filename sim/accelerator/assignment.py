@@ -2,7 +2,7 @@
 
 The twin of :class:`~sim.components.log.Group`: fetches in turn over the member's partitions, commits, ways
 back to what is committed, records that expire or are passed over. What the member does in between is told in
-:mod:`sim.accelerator.member`.
+:mod:`sim.accelerator.working`.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ class Assignment:
         """Go on behind the newest record; the twin of ``Group._pass_over``."""
         for position in range(max(lane.fetched, lane.passed), lane.arrived):
             self._remove(lane, position, Outcome.DROPPED, now)
-        self._owner.unbegun.update(lane.order[lane.begun : lane.arrived].tolist())
+        self._owner.repeats.unbegun.update(lane.order[lane.begun : lane.arrived].tolist())
         lane.step_over(max(lane.arrived, lane.fetched))
 
     def _remove(self, lane: Lane, position: int, fate: Outcome, now: float) -> None:
         owner = self._owner
-        owner.end(owner.copy(lane.order.item(position)), fate, now)
+        owner.end(owner.copies.item(lane.order.item(position)), fate, now)
         owner.log.removed.append(now)
 
     def _stop(self, outage: Outage, now: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,42 @@ from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
-_SIZE = 1 << 15
+_SIZE = 1 << 14
+_GREATEST = sys.float_info.max
 
 
 def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Arrivals in pieces that fit into a block."""
     for start in range(0, len(messages), _SIZE):
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The messages of a block whose first delivery surely fails, and what the second one comes to.
+
+    Attributes:
+        positions: in the block, in order.
+        effects: at which effect of the pool each fails.
+        stages: per message what the second delivery takes, s at normal speed, until it fails or is done.
+        fails: which fail then, too.
+    """
+
+    positions: list[int]
+    effects: list[int]
+    stages: list[tuple[float, ...]]
+    fails: list[bool]
+
+
+_NONE = Failing([], [], [], [])
+
+
+def rows_of(messages: NDArray[Any]) -> slice | NDArray[Any]:
+    """Where messages stand in the columns: a slice if their numbers follow one another."""
+    low, size = int(messages[0]), len(messages)
+    if messages[-1] - low == size - 1 and bool((messages[1:] > messages[:-1]).all()):
+        return slice(low, low + size)
+    return messages
 
 
 class Block:
@@ -34,16 +65,20 @@ class Block:
         first: how many messages came before.
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
-        may_fail: whether the hot loop takes those that surely fail at the end of their work.
+        may_fail: whether the hot loop takes those that surely fail, as if all went well.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
+        seen: when visible, as an array.
         first: how many messages came before this block.
         durations: per effect, at normal speed, shape (size,).
-        work: of each message; negative where it fails, infinity where the hot loop must not take it.
-        stages: per message the durations of several stages; None where there is only one.
+        failing: those that fail surely.
+        work: of each message; infinity where the hot loop must not take it.
+        stages: per stage the durations of all messages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
+        is_plain: whether the hot loop may take all of them, and none fails.
+        has_skipped: whether the careful way took any.
     """
 
     def __init__(
@@ -59,36 +94,74 @@ class Block:
         may_fail: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
-        self._low = int(messages.min())
-        high = int(messages.max()) + 1
-        self._is_range = high - self._low == self.size and bool(np.all(np.diff(messages) == 1))
+        self._rows = rows_of(messages)
+        low, high = int(messages.min()), int(messages.max()) + 1
         self.times: list[float] = times.tolist()
+        self.seen = visible
         self.visible: list[float] = self.times if visible is times else visible.tolist()
-        self.durations = [effect.first_attempts(self._low, high) for effect in pool.effects]
-        if not self._is_range:
-            self.durations = [each[messages - self._low] for each in self.durations]
-        slowest = min(worker.speed for worker in pool.workers)
-        longest *= 1 - 1e-12  # sums are rounded
-        total = np.sum(self.durations, axis=0) / slowest + pool.hop
-        taboo = np.zeros(self.size, dtype=bool) if careful is None else careful
+        places = slice(None) if isinstance(self._rows, slice) else messages - low
         chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
         chances += [condition for _, condition in pool.crashes]
-        for condition in chances:
-            taboo = taboo | _by_chance(condition, self._low, high, messages)
-        work = self.durations[-1].copy()
-        work[taboo | np.isinf(total) | (total > longest)] = np.inf
-        if may_fail:
-            durations, fails = pool.effects[0].first_failures(self._low, high)
-            if not self._is_range:
-                durations, fails = durations[messages - self._low], fails[messages - self._low]
-            fails = fails & ~taboo & (durations > 0) & (durations / slowest <= longest)
-            work[fails] = -durations[fails]
-        self.stages: list[tuple[float, ...]] | None = None
+        taboos = [] if careful is None else [careful]
+        taboos += [_by_chance(condition, low, high, messages) for condition in chances]
+        self.failing = _NONE
+        self.durations, failed = self._draw(pool, (low, high), places, taboos, may_fail)
+        work = self._work(pool, longest, taboos, failed)
+        self.stages: list[list[float]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
+        self.has_skipped = False
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
+
+    def _draw(
+        self,
+        pool: Pool[Any],
+        numbers: tuple[int, int],
+        places: Any,
+        taboos: list[NDArray[Any]],
+        may_fail: bool,
+    ) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
+        """First attempts, until one fails, and at which effect that is, if any; the unsure are taboo."""
+        found: list[NDArray[Any]] = []
+        failed: NDArray[Any] | None = None
+        for number, effect in enumerate(pool.effects):
+            times, fails, is_unsure = effect.first_outcomes(*numbers)
+            times = times[places]
+            if failed is not None:
+                times = np.where(failed >= 0, 0.0, times)
+            found.append(times)
+            if is_unsure is not None:
+                taboos.append(is_unsure[places])
+            if fails is None:
+                continue
+            if not may_fail:
+                taboos.append(fails[places])
+                continue
+            if failed is None:
+                failed = np.full(self.size, -1)
+            failed[fails[places] & (failed < 0)] = number
+        return found, failed
+
+    def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], is_sure: NDArray[Any]) -> None:
+        """Those whose first delivery surely fails, and what their second one comes to."""
+        positions = np.flatnonzero((failed >= 0) & is_sure)
+        effects = failed[positions]
+        messages: list[int] = self.messages[positions].tolist()
+        stages: list[list[float]] = []
+        failed_again = np.full(len(positions), -1)
+        for number, effect in enumerate(pool.effects):
+            times, fails = effect.outcomes(messages, (effects >= number).astype(int).tolist())
+            stages.append(times)
+            failed_again[np.array(fails, dtype=bool) & (failed_again < 0)] = number
+        durations: list[tuple[float, ...]] = list(zip(*stages, strict=True))
+        if len(stages) > 1:
+            durations = [
+                each if last < 0 else each[: last + 1]
+                for each, last in zip(durations, failed_again.tolist(), strict=True)
+            ]
+        self.failing = Failing(positions.tolist(), effects.tolist(), durations, (failed_again >= 0).tolist())
 
     def next_careful(self) -> int:
         """The position of the next message that the hot loop must not take."""
@@ -103,15 +176,33 @@ class Block:
 
     def skip(self) -> int:
         """The number of the next message, which takes the careful way."""
+        self.has_skipped = True
         self.starts.append(math.nan)
         self.chosen.append(0)
         return int(self.messages[len(self.starts) - 1])
 
     def rows(self, good: Any) -> Any:
         """Where the messages stand in the columns."""
-        if isinstance(good, slice) and self._is_range:
-            return slice(self._low, self._low + self.size)
-        return self.messages[good]
+        return self._rows if isinstance(good, slice) else self.messages[good]
+
+    def _work(
+        self, pool: Pool[Any], longest: float, taboos: list[NDArray[Any]], failed: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """The last stage of each message; infinity where the hot loop must not take it."""
+        slowest = min(worker.speed for worker in pool.workers)
+        longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
+        total: NDArray[Any] = (
+            self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
+        )
+        is_taboo = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        for taboo in taboos:
+            is_taboo |= taboo
+        if failed is not None:
+            is_taboo |= (failed >= 0) & (self.seen + longest <= self.seen)
+            self._find_failing(pool, failed, ~is_taboo)
+        is_any = bool(is_taboo.any())
+        self.is_plain = not (is_any or self.failing.positions)
+        return np.where(is_taboo, np.inf, self.durations[-1]) if is_any else self.durations[-1]
 
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""
@@ -124,8 +215,8 @@ class Block:
                 durations.insert(0, np.full(self.size, pool.hop))
         if len(durations) == 1 and not pool.hop:
             return durations[0].tolist()
-        self.stages = list(zip(*(each.tolist() for each in durations), strict=True))
-        return last.tolist()
+        self.stages = [each.tolist() for each in durations]
+        return self.stages[-1]
 
 
 def _by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.accelerator.block import Block
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import Hands
-from sim.accelerator.publishing import Inexact
+from sim.accelerator.publishing import accept
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome
 
@@ -35,16 +35,19 @@ class Columns:
     """The columns of one log.
 
     Attributes:
+        log: whose.
+        hands: who fills them.
         accepted, taken, ended, fate, deliveries: views of the columns of the log.
     """
 
     def __init__(self, log: CopyLog, hands: Hands) -> None:
-        self._hands = hands
+        self.hands = hands
         self._pool = hands.pool
         self.attach(log)
 
     def attach(self, log: CopyLog) -> None:
         """Write into the columns of a log."""
+        self.log = log
         self.accepted = np.frombuffer(log.accepted)
         self.taken = np.frombuffer(log.taken)
         self.ended = np.frombuffer(log.ended)
@@ -53,29 +56,28 @@ class Columns:
 
     def take_in(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Messages are accepted, each for the first time."""
-        is_rising = bool(np.all(np.diff(messages) > 0))
-        is_new = is_rising or len(np.unique(messages)) == len(messages)
-        if not is_new or np.any(np.isfinite(self.accepted[messages])):
-            raise Inexact("a message is stored twice")
-        self.accepted[messages] = times
+        accept(self.accepted, messages, times)
 
     def write(self, block: Block, crew: Crew) -> Written:
         """All that the hot loop has delivered of a block."""
         starts = np.frombuffer(block.starts) if block.size else np.empty(0)
         good: Any = slice(None)
-        if np.isnan(starts).any():
+        if block.has_skipped or block.failing.positions:
             good = ~np.isnan(starts)
+            good[block.failing.positions] = False
         rows, starts = block.rows(good), starts[good]
         self.taken[rows] = starts
         self.deliveries[rows] = 1
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
             speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
-        pool, hands = self._pool, self._hands
+        is_normal = crew.is_alike and speeds == 1
+        pool, hands = self._pool, self.hands
         now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now
-            now = begun + durations[good] / speeds
+            spent = durations[good]
+            now = begun + (spent if is_normal else spent / speeds)
             hands.first_applied[effect][rows] = now
             hands.applications[effect][rows] = 1
             pool.count_busy_times(begun, now)

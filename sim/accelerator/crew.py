@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heapify, heapreplace
+from heapq import heapify, heappush, heapreplace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sim.accelerator import plain
 from sim.accelerator.block import Block
+from sim.accelerator.hands import Delivery
 from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
 from sim.components.timelines import Windows
@@ -24,6 +25,9 @@ from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
 _ALL = slice(None)
+
+UnderWay = tuple[float, int, Delivery]
+"""A delivery that goes on at a time; its turn among all of the crew."""
 
 
 class Crew:
@@ -38,7 +42,11 @@ class Crew:
         speeds: of each worker.
         bounds: how far the hot loop may go; its count orders those who get free at the same instant.
         has_unfinished_work: whether somebody is still at work when the run ends.
+        under_way: heap of the deliveries that are not worked out to their end.
+        go_on: works out the next of them, as far as it is known then.
     """
+
+    go_on: Callable[[], None]
 
     def __init__(self, pool: Pool[Any], pauses: Sequence[Windows] = ()) -> None:
         self.pool, self.workers = pool, pool.workers
@@ -51,6 +59,7 @@ class Crew:
         self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
+        self.under_way: list[UnderWay] = []
         self._is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and len(pool.effects) == 1
         is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
         self._ends: list[tuple[float, float, float]] | None = None
@@ -72,50 +81,76 @@ class Crew:
         if self._ends is None:
             return
         ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
+        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
+        in_order = np.sort(ends[:, 0])
+        if not np.any(in_order[1:] == in_order[:-1]):
+            return
         ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
         is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
         if np.any(is_tie):
             raise Inexact("workers get free at one instant, in an order that goes back far")
-        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
         return self._free_since[0] if self.is_alike else self._free[0][0]
 
-    def deliveries(
-        self, block: Block, fail: Callable[[float, float, int], float], part: slice = _ALL
-    ) -> Iterator[bool]:
+    def deliveries(self, block: Block, again: Callable[[float], float], part: slice = _ALL) -> Iterator[bool]:
         """The hot loop over a block or a part of it; see :mod:`sim.accelerator.plain`."""
         push, choose, bounds, speeds = block.starts.append, block.chosen.append, self.bounds, self.speeds
         visible = block.visible[part]
         if block.stages is None:
             work = block.work[part]
             if self.is_alike:
-                return plain.alike_one(self._free_since, visible, work, bounds, push, fail)
-            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, fail)
-        stages, hop = block.stages[part], self.pool.hop
+                return plain.alike_one(self._free_since, visible, work, bounds, push, again)
+            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, again)
+        stages, hop = zip(*(each[part] for each in block.stages), strict=True), self.pool.hop
         if self.is_alike:
-            return plain.alike_many(self._free_since, visible, stages, bounds, push)
-        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose)
+            return plain.alike_many(self._free_since, visible, stages, bounds, push, again)
+        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose, again)
+
+    def take_all(self, block: Block, limit: float) -> bool:
+        """Deliver a whole block in fewer steps, if all of it ends well by a limit; else nothing is done."""
+        if not (self.is_alike and block.is_plain and block.stages is None):
+            return False
+        free = self._free_since.copy()
+        since = np.fromiter(plain.alike_undisturbed(free, block.visible, block.work), float, block.size)
+        if max(free) > limit:  # what was taken off the heap is no later than what is left
+            return False
+        self._free_since[:] = free
+        block.starts.frombytes(np.maximum(block.seen, since).tobytes())
+        return True
 
     def can_do(self, block: Block, limit: float) -> bool:
         """Whether the next message of a block ends by a limit and before its worker is disturbed."""
         position = block.position
         end = max(block.visible[position], self.free_since())
+        goes_on_at = self.goes_on_at()
+        if end >= goes_on_at:
+            return False
+        if self.is_alike:
+            limit = min(limit, goes_on_at)
         number = 0 if self.is_alike else self._free[0][3]
         speed = 1.0 if self.is_alike else self.speeds[number]
         if self.pool.hop and not self.is_alike:
             end += self.pool.hop
-        for duration in (block.work[position],) if block.stages is None else block.stages[position]:
-            end += abs(duration) / speed
+        for stage in block.stages or (block.work,):
+            end += stage[position] / speed
         return end <= min(limit, self.workers[number].undisturbed_until)
 
     def set_limit(self, limit: float) -> None:
         """No delivery of the hot loop may end later."""
+        if self.is_alike:
+            limit = min(limit, self.goes_on_at())
         if limit != self.bounds.limit or self._is_disturbed:
             self.bounds.limit = limit
             self.bounds.limits[:] = [min(limit, worker.undisturbed_until) for worker in self.workers]
+            for _, _, delivery in self.under_way:
+                self.bounds.limits[delivery.worker.index] = -UNLIMITED
             self._is_disturbed = False
+
+    def goes_on_at(self) -> float:
+        """When the next delivery goes on that is under way."""
+        return self.under_way[0][0] if self.under_way else UNLIMITED
 
     def disturb(self) -> None:
         """Somebody is away, or soon will be, at other times than before."""
@@ -148,7 +183,9 @@ class Crew:
             if start >= self._limit:
                 return start, worker
             paused_until = max([windows.end_at(start) for windows in self._pauses], default=start)
-            if paused_until > start:
+            if self.under_way and self.under_way[0][0] <= max(start, paused_until):
+                self.go_on()
+            elif paused_until > start:
                 self._wait_until(paused_until)
                 seen = max(seen, paused_until)
             elif self.is_alike or start < worker.undisturbed_until:
@@ -156,41 +193,44 @@ class Crew:
             else:
                 heapreplace(self._free, self._after_outage(self._free[0]))
 
-    def undisturbed(self, seen: float) -> tuple[float, float, float]:
-        """When the next worker could take a message, how fast it is, and until when nothing disturbs it."""
+    def undisturbed(self, seen: float) -> tuple[float, float, float, int]:
+        """When the next worker could take a message, how fast it is, until when nothing disturbs it, who."""
         if self.is_alike:
-            since, speed, limit = self._free_since[0], self.speeds[0], self.bounds.limit
+            since, number, limit = self._free_since[0], 0, self.bounds.limit
         else:
             since, _, _, number = self._free[0]
-            speed, limit = self.speeds[number], self.bounds.limits[number]
-        return max(since, seen), speed, limit
+            limit = self.bounds.limits[number]
+        return seen if seen > since else since, self.speeds[number], limit, number  # noqa: FURB136
 
-    def take(self, start: float, end: float) -> None:
-        """That worker takes it, and is free again at a later time."""
+    def take(self, start: float, begun: float, end: float) -> None:
+        """That worker takes it, begins with the last stage of it, and is free again at a later time."""
         count = self.bounds.count
         self.bounds.count = count + 1
         if self.is_alike:
             heapreplace(self._free_since, end)
         else:
-            heapreplace(self._free, (end, start, count, self._free[0][3]))
+            heapreplace(self._free, (end, begun, count, self._free[0][3]))
+            if self._ends is not None:
+                self._ends.append((end, begun, start))
 
-    def occupy(self, worker: Worker, seen: float, start: float, end: float, scheduled: float) -> plain.Turn:
-        """The worker that is first in the heap takes a message, and is free again at a time.
+    def occupy(self, seen: float, start: float, delivery: Delivery) -> plain.Turn:
+        """The worker that is first in the heap takes a message.
 
         Args:
-            worker: who.
             seen: since when the message was visible.
             start: when it is taken.
-            end: when the worker is free again; if at once, it goes on with what is visible already.
-            scheduled: when that end was scheduled.
+            delivery: how it goes; if it ends at once, the worker goes on with what is visible already.
 
         Returns:
-            The turn of that end among all that happens at its instant.
+            The turn of its end among all that happens at its instant.
         """
-        if end >= self._limit:
-            self.has_unfinished_work = True
+        end, scheduled, worker = delivery.end, delivery.scheduled, delivery.worker
         count = self.bounds.count
         self.bounds.count = count + 1
+        if delivery.work is None:
+            self._leave_open(count, delivery)
+        elif end >= self._limit:
+            self.has_unfinished_work = True
         if self.is_alike:
             is_only_one = self.is_only_one_at(start)
             heapreplace(self._free_since, end)
@@ -198,7 +238,7 @@ class Crew:
                 return scheduled, count
             return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self._free[0]
-        if self._ends is not None and scheduled < end < UNLIMITED:
+        if self._ends is not None and scheduled < end < UNLIMITED and delivery.work is not None:
             self._ends.append((end, scheduled, start))
         if end > start:
             entry = (end, scheduled, count, worker.index)
@@ -210,6 +250,54 @@ class Crew:
             entry = (end, UNLIMITED, count, worker.index)
         heapreplace(self._free, entry)
         return entry[1:3]
+
+    def still_occupy(self, since: float, count: int, delivery: Delivery) -> None:
+        """A worker has gone on with a delivery that was under way.
+
+        Args:
+            since: when it did.
+            count: its turn among all of the crew.
+            delivery: how it goes on.
+        """
+        end, scheduled, number = delivery.end, delivery.scheduled, delivery.worker.index
+        if delivery.work is None:
+            self._leave_open(count, delivery)
+        elif end >= self._limit:
+            self.has_unfinished_work = True
+        if self.is_alike:
+            self._free_since[self._free_since.index(since)] = end
+            heapify(self._free_since)
+            return
+        if self._ends is not None and scheduled < end < UNLIMITED and delivery.work is not None:
+            self._ends.append((end, scheduled, delivery.start))
+        place = next(place for place, entry in enumerate(self._free) if entry[3] == number)
+        self._free[place] = (end, scheduled, count, number)
+        heapify(self._free)
+        if delivery.work is not None:
+            self.bounds.limits[number] = self._undisturbed(number)
+
+    def _leave_open(self, count: int, delivery: Delivery) -> None:
+        """A delivery goes on when all is known that happens before; its worker takes nothing until then."""
+        heappush(self.under_way, (delivery.end, count, delivery))
+        if self.is_alike:
+            self.bounds.limit = min(self.bounds.limit, delivery.end)
+        else:
+            self.bounds.limits[delivery.worker.index] = -UNLIMITED
+
+    def _undisturbed(self, number: int) -> float:
+        return min(self.bounds.limit, self.workers[number].undisturbed_until)
+
+    def leave(self, worker: Worker) -> None:
+        """A worker that has just crashed is away, and free again when it is back."""
+        place = next(place for place, entry in enumerate(self._free) if entry[3] == worker.index)
+        entry = self._free[place]
+        if entry[0] == UNLIMITED:
+            return
+        while (outage := worker.outage_at(entry[0])) is not None:
+            entry = (outage.end, UNLIMITED, worker.index, worker.index)
+        self._free[place] = entry
+        heapify(self._free)
+        self.bounds.limits[worker.index] = self._undisturbed(worker.index)
 
     def turn_of_arrival(self) -> plain.Turn:
         """The turn of what happens at once when a message arrives."""
@@ -251,6 +339,6 @@ class Crew:
         return entry
 
 
-def _never(start: float, end: float, worker: int) -> float:
-    """Where the hot loop takes nothing that fails."""
-    raise AssertionError((start, end, worker))
+def _never(until: float) -> float:
+    """Where nothing comes back."""
+    return until

@@ -15,22 +15,24 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import inf, nextafter
 
-from sim.accelerator.lane import PAD
+from sim.accelerator.lane import PAD, Lane
 from sim.components.polling import turn_at
 
 _FEW = 6
 """Records of a fetch that are faster one by one."""
 
 
+Column = tuple[int, list[float], list[float], list[float]]
+"""Of one partition: which of the member's it is, when records were accepted, work on each, starts so far."""
+
+
 @dataclass(slots=True)
 class Fetches:
-    """What the loop reads and writes; one list per partition of the member.
+    """What the loop reads and writes; one list or number per partition of the member.
 
     Attributes:
-        times: when each record was accepted, with infinity behind the last.
-        work: on each, s.
-        starts: of each so far.
-        bases: records before the first.
+        rounds: the columns of all partitions in turn, by the partition at which a fetch begins.
+        bases: records before the first of each column.
         commit_times: when offsets were committed.
         offsets: which.
         interval: least time between two commits.
@@ -45,9 +47,7 @@ class Fetches:
         timers: when a member that is idle then commits, if it has not by then.
     """
 
-    times: list[list[float]]
-    work: list[list[float]]
-    starts: list[list[float]]
+    rounds: list[list[Column]]
     bases: list[int]
     commit_times: list[list[float]]
     offsets: list[list[int]]
@@ -62,6 +62,29 @@ class Fetches:
     last_commit: float
     timers: list[float]
 
+    @classmethod
+    def of(
+        cls, lanes: list[Lane], interval: float, batch: int, hop: float, poll: float, retention: float
+    ) -> Fetches:
+        """Nothing has been fetched yet from some partitions, whose columns stay the same lists."""
+        columns = [(number, lane.times, lane.work, lane.starts) for number, lane in enumerate(lanes)]
+        return cls(
+            [columns[first:] + columns[:first] for first in range(len(columns))],
+            [0 for _ in lanes],
+            [lane.commit_times for lane in lanes],
+            [lane.offsets for lane in lanes],
+            interval,
+            batch,
+            hop,
+            poll,
+            retention,
+            [0 for _ in lanes],
+            [0 for _ in lanes],
+            0,
+            0.0,
+            [],
+        )
+
 
 def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR0912, PLR0915 - the hot loop
     """Fetch and work, as long as all of it ends before ``quiet``.
@@ -74,13 +97,12 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     Returns:
         When the member asks for something that the loop leaves undone.
     """
-    times, work, starts, positions = state.times, state.work, state.starts, state.positions
+    rounds, positions = state.rounds, state.positions
     committed, bases, commit_times, offsets = state.committed, state.bases, state.commit_times, state.offsets
     interval, batch, hop, retention = state.interval, state.batch, state.hop, state.retention
-    lanes = range(len(times))
+    lanes = range(len(positions))
     can_expire = retention < inf
-    columns = list(zip(lanes, times, work, starts, strict=True))
-    rounds = [columns[first:] + columns[:first] for first in lanes]
+    columns = rounds[0]
     timers = state.timers
     turn, last = state.turn, state.last_commit
     due = last + interval
@@ -129,13 +151,13 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                 break
         if room < batch or now == inf:
             if now >= quiet or now <= taken_at:
-                for lane in lanes:
+                for lane, _, _, begun in columns:
                     if positions[lane] > before[lane]:
-                        del starts[lane][before[lane] - positions[lane] :]
+                        del begun[before[lane] - positions[lane] :]
                         positions[lane] = before[lane]
                 break
             if not room:
-                turn = (lane + 1) % len(times)
+                turn = (lane + 1) % len(lanes)
             asked = seen = now
             continue
         # nothing there: wait for the next record
@@ -185,12 +207,13 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if timers:
                 timers.clear()
         start = following + hop
-        end = start + work[at][positions[at]]
+        _, _, costs, begun = columns[at]
+        end = start + costs[positions[at]]
         if end >= quiet or end <= following:
             break
-        starts[at].append(start)
+        begun.append(start)
         positions[at] += 1
-        turn = (at + 1) % len(times)
+        turn = (at + 1) % len(lanes)
         asked = seen = now = end
     if timer == due:
         timers.append(timer)

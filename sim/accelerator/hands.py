@@ -7,6 +7,7 @@ accelerator; what goes well takes the hot loop (:mod:`sim.accelerator.plain`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,27 +23,52 @@ from sim.components.worker import Worker
 from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 
+NEXT = 2.0**-20
+"""From the order of one further delivery to that of the next, between those of two messages in line."""
+
+Told = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+"""What followers wait for: when it happens, when that was scheduled, place of the delivery, message."""
+
 
 @dataclass(slots=True)
 class Delivery:
-    """How a delivery ends.
+    """A delivery, as far as it is worked out.
 
     Attributes:
-        end: when; infinity if the end of the run comes first.
-        work: how.
+        worker: who has it.
+        message: its number.
+        is_late: whether it is not the first of its copy.
+        order: its place among all of its pool.
+        start: when the worker took it.
+        known: attempts that begin later are not worked out yet: others may make one before them.
+        end: when it ends, infinity if the end of the run comes first; while it is under way, when the next
+            attempt begins.
         scheduled: when that end became certain to a worker's clock: when its last stretch began.
+        settled: if it ends later, it is under way until then, because others may still end before it.
+        work: how it ends; None while it is under way.
+        effect: the next one, as a place among those of the pool.
+        result: how it ends, if that is known while it is under way.
     """
 
+    worker: Worker
+    message: int
+    is_late: bool
+    order: float
+    start: float
+    known: float
     end: float
-    work: Work
     scheduled: float
+    settled: float = UNLIMITED
+    work: Work | None = None
+    effect: int = 0
+    result: Work | None = None
 
 
 class Hands:
     """The workers of a pool, who also write down what they apply.
 
     Attributes:
-        order: place of the delivery under way among all of its pool.
+        order: place of the delivery under way among all of its pool: of the first ones a whole number.
     """
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -53,9 +79,8 @@ class Hands:
         self._begun: dict[Effect, dict[int, tuple[float, float]]] = {effect: {} for effect in self.effects}
         self.tells = any(effect.on_applied for effect in self.effects)
         self.order = 0.0
-        self._scheduled = 0.0
         self._told: list[tuple[float, float, float, int]] = []
-        self._told_in_blocks: list[NDArray[Any]] = []
+        self._told_in_blocks: list[Told] = []
         self._attach(pool.site.ledger)
 
     def _attach(self, ledger: Ledger) -> None:
@@ -79,47 +104,90 @@ class Hands:
             self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
         self._attach(ledger)
 
-    def attempts_of(self, message: int) -> int:
-        """How many attempts a message has had at the first effect of its pool."""
-        return self._attempts[self.effects[0]].get(message, 0)
-
     def attempts_at(self, effect: Effect) -> dict[int, int]:
         """How many attempts at an effect each message has had, of those that were not plain."""
         return self._attempts[effect]
 
-    def deliver(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
-        """A worker takes a message: the hop, then every effect, until one of them fails."""
-        now = self._scheduled = start
+    def deliver(
+        self,
+        worker: Worker,
+        message: int,
+        start: float,
+        *,
+        is_late: bool,
+        known: float = UNLIMITED,
+        settled: float = UNLIMITED,
+    ) -> Delivery:
+        """A worker takes a message: the hop, then every effect, until one of them fails.
+
+        Args:
+            worker: who.
+            message: its number.
+            start: when.
+            is_late: whether it was delivered before.
+            known: attempts that begin later are left for :meth:`go_on`.
+            settled: so is the end if it is later.
+        """
+        delivery = Delivery(worker, message, is_late, self.order, start, known, start, start, settled)
         if self.pool.hop:
-            now, is_lost = self._spend(worker, start, self.pool.hop, is_busy=False)
+            delivery.end, is_lost = self._spend(delivery, start, self.pool.hop, is_busy=False)
             if is_lost:
-                return self._end(now, CRASHED)
-        return self._work(worker, message, now, is_late=is_late)
+                return self._over(delivery, delivery.end, CRASHED)
+        return self._work(delivery)
 
     def work(self, worker: Worker, message: int, start: float, *, is_late: bool) -> Delivery:
         """A worker who has a message in hand does every effect, until one of them fails."""
-        self._scheduled = start
-        return self._work(worker, message, start, is_late=is_late)
+        return self._work(Delivery(worker, message, is_late, self.order, start, UNLIMITED, start, start))
 
-    def _work(self, worker: Worker, message: int, now: float, *, is_late: bool) -> Delivery:
-        work: Work = DONE
-        for effect in self.effects:
-            if self.pool.idempotent and self._is_applied(effect, message, now):
-                continue
-            now, work = self._perform(worker, effect, message, now, is_late=is_late)
-            if work is not DONE:
-                break
-        return self._end(now, work)
+    def go_on(self, delivery: Delivery, known: float) -> None:
+        """With a delivery that is under way; all attempts that begin before its next one are known now.
 
-    def _end(self, now: float, work: Work) -> Delivery:
+        Args:
+            delivery: which.
+            known: when others go on who have the message, too.
+        """
+        delivery.known, delivery.settled, self.order = delivery.end, known, delivery.order
+        delivery.work = delivery.result
+        if delivery.work is None:
+            self._work(delivery)
+
+    def _work(self, delivery: Delivery) -> Delivery:
+        pool, effects, message, now = self.pool, self.effects, delivery.message, delivery.end
+        while delivery.effect < len(effects):
+            effect = effects[delivery.effect]
+            if now >= self._limit:
+                return self._over(delivery, now, CRASHED)
+            if now > delivery.known:
+                delivery.end = now
+                return delivery
+            if not (pool.idempotent and self._is_applied(effect, message, now)):
+                now, work = self._attempt(delivery, effect, now)
+                if work is None:
+                    continue
+                if work is not DONE:
+                    return self._over(delivery, now, work)
+            delivery.effect += 1
+        return self._over(delivery, now, DONE)
+
+    def _over(self, delivery: Delivery, now: float, work: Work) -> Delivery:
         """What would end after the end of the run never does."""
-        return Delivery(UNLIMITED if now >= self._limit else now, work, self._scheduled)
+        delivery.end = UNLIMITED if now >= self._limit else now
+        if delivery.settled < delivery.end:
+            delivery.result = work
+        else:
+            delivery.work = work
+        return delivery
 
     def _spend(
-        self, worker: Worker, start: float, duration: float, *, is_busy: bool = True
+        self, delivery: Delivery, start: float, duration: float, *, is_busy: bool = True
     ) -> tuple[float, bool]:
         """Let time pass for a worker: when it is over, and whether it crashed meanwhile."""
-        self._scheduled = start
+        delivery.scheduled = start
+        worker = delivery.worker
+        if start + duration <= worker.undisturbed_until:
+            if is_busy:
+                self.pool.count_busy(start, start + duration)
+            return start + duration, False
         end, is_lost, stretches = worker.spend(start, duration)
         if is_busy:
             for stretch in stretches:
@@ -130,68 +198,69 @@ class Hands:
         self, times: NDArray[Any], starts: NDArray[Any], orders: NDArray[Any], messages: NDArray[Any]
     ) -> None:
         """Note what followers wait for: when it happened, when that was scheduled, place of the delivery."""
-        self._told_in_blocks.append(np.stack((times, starts, orders, messages), axis=1))
+        self._told_in_blocks.append((times, starts, orders, messages))
 
-    def told(self) -> NDArray[Any]:
+    def told(self) -> Told:
         """What was applied: time, when that was scheduled, place of the delivery, message; in order.
 
         What ends at one instant happens in the order in which it began, and that in the order of delivery.
         """
-        told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
-        return told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
+        single = np.array(self._told).reshape(-1, 4).T
+        parts = [(*single[:3], single[3].astype(np.int64)), *self._told_in_blocks]
+        times, starts, orders, messages = (np.concatenate(column) for column in zip(*parts, strict=True))
+        turn = np.argsort(times, kind="stable")  # they are nearly sorted
+        rising = times[turn]
+        if (rising[1:] == rising[:-1]).any():
+            turn = np.lexsort((orders, starts, times))
+        return rising, starts[turn], orders[turn], messages[turn]
 
     def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """What was applied, in the order in which it happened: numbers of messages, and times, s."""
-        told = self.told()
-        times, scheduled = told[:, 0], told[:, 1]
+        times, scheduled, _, messages = self.told()
         mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
         if np.any(mixed):
             raise Inexact("of what happens at one instant, some takes no time")
-        return told[:, 3].astype(np.int64), told[:, 0]
+        return messages, times
 
-    def _perform(  # noqa: C901, PLR0912 - one story, as in the twin
-        self, worker: Worker, effect: Effect, message: int, now: float, *, is_late: bool
-    ) -> tuple[float, Work]:
-        """One effect of one message; the twin of ``Pool._perform``."""
-        pool = self.pool
-        while now < self._limit:
-            number = self._number(effect, message, now)
-            duration, ends = effect.attempt(message, number, now)
-            duration /= worker.speed
-            for condition in pool.slow[effect]:
-                if condition.hits(message, number, now):
-                    assert isinstance(condition.fault, Slow)
-                    duration *= condition.fault.factor
-            crash = pool.crash_during(effect, message, number, now) if duration > 0 else None
-            if crash is not None:
-                duration *= crash[0]
-            if duration > 0:
-                now, is_lost = self._spend(worker, now, duration)
-                if is_lost:
-                    return now, CRASHED
-            if now >= self._limit:
-                break
-            if crash is not None:
-                worker.crash(now, crash[1])
-                return now, CRASHED
-            if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
-                self._apply(effect, message, now, is_late or number > 0)
-            if ends is SUCCEEDS:
-                return now, CRASHED if pool.dies_after(effect, message) else DONE
-            if not pool.retries_in_place:
-                return now, FAILED
-            now, is_lost = self._spend(worker, now, pool.retry_delay, is_busy=False)
+    def _attempt(self, delivery: Delivery, effect: Effect, now: float) -> tuple[float, Work | None]:
+        """One attempt at an effect; the twin of one round of ``Pool._perform``.
+
+        Returns:
+            When it ends, and how; None if the same worker tries again then.
+        """
+        pool, worker, message = self.pool, delivery.worker, delivery.message
+        number = self._number(effect, message, now)
+        duration, ends = effect.attempt(message, number, now)
+        duration /= worker.speed
+        for condition in pool.slow[effect]:
+            if condition.hits(message, number, now):
+                assert isinstance(condition.fault, Slow)
+                duration *= condition.fault.factor
+        crash = pool.crash_during(effect, message, number, now) if duration > 0 and pool.crashes else None
+        if crash is not None:
+            duration *= crash[0]
+        if duration > 0:
+            now, is_lost = self._spend(delivery, now, duration)
             if is_lost:
                 return now, CRASHED
-            if pool.idempotent and self._is_applied(effect, message, now):
-                return now, DONE
-        return UNLIMITED, CRASHED
+        if now >= self._limit:
+            return now, CRASHED
+        if crash is not None:
+            worker.crash(now, crash[1])
+            return now, CRASHED
+        if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
+            self._apply(effect, message, now, delivery.scheduled, delivery.is_late or number > 0)
+        if ends is SUCCEEDS:
+            return now, CRASHED if pool.dies_after(effect, message) else DONE
+        if not pool.retries_in_place:
+            return now, FAILED
+        now, is_lost = self._spend(delivery, now, pool.retry_delay, is_busy=False)
+        return now, CRASHED if is_lost else None
 
     def _number(self, effect: Effect, message: int, now: float) -> int:
         """Which attempt begins now, counted from 0.
 
-        They are counted as deliveries are worked out; two workers who have a message in hand at a time may
-        begin in another order.
+        They are counted as deliveries are worked out, which is in the order in which attempts begin.
         """
         attempts = self._attempts[effect]
         number = attempts.get(message, 0)
@@ -203,16 +272,31 @@ class Hands:
         self._begun[effect][message] = now, self.order
         return number
 
-    def attempt(self, message: int, number: int, start: float, end: float, *, fails: bool) -> None:
-        """An attempt, known in full, at the only effect of a pool; if it is the first, it fails."""
-        (effect,) = self.effects
-        self.pool.count_busy(start, end)
-        if fails:
-            self._attempts[effect][message] = number + 1
-            self._begun[effect][message] = start, self.order
-            return
-        self._scheduled = start
-        self._apply(effect, message, end, is_late=True)
+    def plain(
+        self, message: int, start: float, stages: Sequence[float], speed: float, fails: bool, is_late: bool
+    ) -> None:
+        """A delivery that nothing disturbs, known in full: its attempts, busy time, and what is applied.
+
+        Args:
+            message: its number.
+            start: when the worker takes it.
+            stages: what each attempt takes, s at normal speed, one for each effect as far as it comes.
+            speed: of the worker.
+            fails: whether the last attempt does.
+            is_late: whether the message was delivered before.
+        """
+        now = start + self.pool.hop if self.pool.hop else start
+        last = len(stages) - 1
+        for place, duration in enumerate(stages):
+            effect = self.effects[place]
+            attempts = self._attempts[effect]
+            attempts[message] = attempts.get(message, 0) + 1
+            self._begun[effect][message] = now, self.order
+            end = now + duration / speed
+            self.pool.count_busy(now, end)
+            if place < last or not fails:
+                self._apply(effect, message, end, now, is_late)
+            now = end
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self._times[effect][message]:
@@ -221,7 +305,7 @@ class Hands:
             raise Inexact("an effect happens at the instant at which somebody asks whether it has")
         return self._first[effect][message] < now
 
-    def _apply(self, effect: Effect, message: int, now: float, is_late: bool) -> None:
+    def _apply(self, effect: Effect, message: int, now: float, scheduled: float, is_late: bool) -> None:
         first, times = self._first[effect], self._times[effect]
         if times[message]:
             if self.pool.idempotent:
@@ -233,7 +317,7 @@ class Hands:
             self.late[effect][message] = is_late
         times[message] += 1
         if self.tells:
-            self._told.append((now, self._scheduled, self.order, message))
+            self._told.append((now, scheduled, self.order, message))
 
 
 def timed(pool: Pool[Any]) -> list[Windows]:

@@ -18,6 +18,42 @@ from sim.engine.quantities import UNLIMITED
 PAD = 33
 """So many times of infinity follow the last record, so that a search need not ask where the end is."""
 
+_MUCH = 0.25
+"""Of the records that are kept: less is not worth moving a backlog to the front of its lists."""
+
+
+class _Tail:
+    """Numbers that are appended and dropped from the front, with room for more, so that each is seldom moved.
+
+    Attributes:
+        kept: what has not been dropped.
+    """
+
+    __slots__ = ("_first", "_room", "kept")
+
+    def __init__(self, kind: type) -> None:
+        self._room: NDArray[Any] = np.empty(0, dtype=kind)
+        self._first = 0
+        self.kept = self._room
+
+    def append(self, more: NDArray[Any]) -> NDArray[Any]:
+        """More at the end; what is kept now."""
+        count = len(self.kept)
+        if self._first + count + len(more) > len(self._room):
+            room = np.empty(2 * (count + len(more)), dtype=self._room.dtype)
+            room[:count] = self.kept
+            self._room, self._first = room, 0
+        stop = self._first + count + len(more)
+        self._room[self._first + count : stop] = more
+        self.kept = self._room[self._first : stop]
+        return self.kept
+
+    def drop(self, count: int) -> NDArray[Any]:
+        """Fewer at the front; what is kept now."""
+        self._first += count
+        self.kept = self.kept[count:]
+        return self.kept
+
 
 class Lane:
     """A partition.
@@ -41,7 +77,8 @@ class Lane:
     """
 
     __slots__ = (
-        "_work",
+        "_orders",
+        "_works",
         "arrived",
         "base",
         "begun",
@@ -62,9 +99,9 @@ class Lane:
     def __init__(self, number: int) -> None:
         self.number = number
         self.times: list[float] = [UNLIMITED] * PAD
-        self.order: NDArray[Any] = np.empty(0, dtype=np.int64)
+        self._orders, self._works = _Tail(np.int64), _Tail(float)
+        self.order = self._orders.kept
         self.work: list[float] = []
-        self._work: NDArray[Any] = np.empty(0)
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
         self.rewound = 0.0
         self.starts: list[float] = []
@@ -79,9 +116,9 @@ class Lane:
         del self.times[-PAD:]
         self.times += times
         self.times += [UNLIMITED] * PAD
-        self.order = np.concatenate((self.order, order))
+        self.order = self._orders.append(order)
         self.work += work
-        self._work = np.concatenate((self._work, same_work))
+        self._works.append(same_work)
 
     def begun_since(self) -> NDArray[Any]:
         """The order of the records to which ``starts`` belongs."""
@@ -89,13 +126,16 @@ class Lane:
 
     def work_since(self) -> NDArray[Any]:
         """The work on them."""
-        return self._work[self.begun - len(self.starts) : self.begun]
+        return self._works.kept[self.begun - len(self.starts) : self.begun]
 
     def let_go(self) -> None:
-        """Forget what is committed; what has begun is written."""
+        """Forget what is committed, once that is much of what is kept; what has begun is written."""
         gone = self.committed
+        if gone < _MUCH * len(self.order):
+            return
         del self.times[:gone], self.work[:gone]
-        self.order, self._work = self.order[gone:], self._work[gone:]
+        self.order = self._orders.drop(gone)
+        self._works.drop(gone)
         self.base += gone
         self.arrived = max(self.arrived - gone, 0)
         self.fetched -= gone

@@ -1,10 +1,11 @@
 """The hot loop: deliveries of fresh messages to free workers, as long as all goes well.
 
-A delivery goes well if it is a message's first, all its attempts succeed, and it ends before anything can
-interfere: its visibility timeout, an outage of its worker, the next window of a fault, the end of its
-retention, the end of the run. What may go otherwise has a duration of infinity, so that one comparison with a
-limit finds it; the loop stops there, and the careful way takes over. The oldest visible message goes to the
-worker that has been free longest, which is the first of a heap.
+A delivery goes well if it is a message's first, all its attempts surely succeed or one surely fails, and it
+ends before anything can interfere: its visibility timeout, an outage of its worker, the next window of a
+fault, the end of its retention, the end of the run. What may go otherwise has a duration of infinity, so that
+one comparison with a limit finds it; the loop stops there, and the careful way takes over. The oldest visible
+message goes to the worker that has been free longest, which is the first of a heap. To a worker failures are
+work like any other; when the message comes back is the pool's business.
 
 The loops are generators, so that a stop costs next to nothing: they yield ``COMES_BACK`` when something that
 is due back goes before the next message, and ``NEEDS_CARE`` at a message that they must not take. Whoever
@@ -63,17 +64,17 @@ def alike_one(
     work: Iterable[float],
     bounds: Bounds,
     push: Callable[[float], None],
-    fail: Callable[[float, float, int], float],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """Deliver messages to workers that are all alike and do one thing.
 
     Args:
         free: heap of the times since when workers are free; changed in place.
         visible: when each message is visible.
-        work: how long each delivery takes; negative where it fails at its end.
+        work: how long each delivery takes.
         bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
-        fail: gets start, end and worker of each that fails; returns when the next copy comes back.
+        again: makes plain second deliveries that are due by a time; returns when anything comes back next.
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
@@ -87,12 +88,14 @@ def alike_one(
                 continue
         while True:
             if seen >= due:
-                yield COMES_BACK
-                due, limit = bounds.due, bounds.limit
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            end = start + duration if duration >= 0.0 else start - duration
+            end = start + duration
             if end > limit:
                 yield NEEDS_CARE
                 due, limit = bounds.due, bounds.limit
@@ -100,11 +103,16 @@ def alike_one(
                     break
                 continue
             heapreplace(free, end)
-            if duration >= 0.0:
-                push(start)
-            else:
-                due = fail(start, end, 0)
+            push(start)
             break
+
+
+def alike_undisturbed(free: list[float], visible: Iterable[float], work: Iterable[float]) -> list[float]:
+    """What :func:`alike_one` does where nothing can interfere: since when who takes each message was free."""
+    return [
+        heapreplace(free, seen + duration) if seen > free[0] else heapreplace(free, free[0] + duration)
+        for seen, duration in zip(visible, work, strict=True)
+    ]
 
 
 def alike_many(
@@ -113,8 +121,9 @@ def alike_many(
     stages: Iterable[tuple[float, ...]],
     bounds: Bounds,
     push: Callable[[float], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
-    """The same for work of several stages: a hop, several effects; none of them fails."""
+    """The same for work of several stages: a hop, several effects."""
     due, limit = bounds.due, bounds.limit
     for seen, durations in zip(visible, stages, strict=True):
         if seen < due:
@@ -128,8 +137,10 @@ def alike_many(
                 continue
         while True:
             if seen >= due:
-                yield COMES_BACK
-                due, limit = bounds.due, bounds.limit
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due, limit = bounds.due, bounds.limit
                 continue
             since = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
@@ -154,19 +165,19 @@ def each_one(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
-    fail: Callable[[float, float, int], float],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
     """Deliver messages to workers of different speed and with outages of their own.
 
     Args:
         free: heap of workers; changed in place.
         visible: when each message is visible.
-        work: how long each delivery takes at normal speed; negative where it fails at its end.
+        work: how long each delivery takes at normal speed.
         speeds: of each worker.
         bounds: how far to go; read anew after every stop.
         push: gets the start of each message that goes well.
         choose: gets the number of its worker.
-        fail: gets start, end and worker of each that fails; returns when the next copy comes back.
+        again: see there.
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
@@ -183,13 +194,15 @@ def each_one(  # noqa: PLR0917 - plain data
         while True:
             if seen >= due:
                 bounds.count = count
-                yield COMES_BACK
-                due, count = bounds.due, bounds.count
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due = bounds.due
+                count = bounds.count
                 continue
             since, _, _, worker = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            speed = speeds[worker]
-            end = start + duration / speed if duration >= 0.0 else start - duration / speed
+            end = start + duration / speeds[worker]
             if end > limits[worker]:
                 bounds.count = count
                 yield NEEDS_CARE
@@ -199,11 +212,8 @@ def each_one(  # noqa: PLR0917 - plain data
                 continue
             heapreplace(free, (end, start, count, worker))
             count += 1
-            if duration >= 0.0:
-                push(start)
-                choose(worker)
-            else:
-                due = fail(start, end, worker)
+            push(start)
+            choose(worker)
             break
     bounds.count = count
 
@@ -217,15 +227,19 @@ def each_many(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
+    again: Callable[[float], float],
 ) -> Iterator[bool]:
-    """The same for work of several stages, after a hop; none of them fails."""
+    """The same for work of several stages, after a hop; one that is not reached takes no time."""
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, durations in zip(visible, stages, strict=True):
         while True:
             if seen >= due:
                 bounds.count = count
-                yield COMES_BACK
-                due, count = bounds.due, bounds.count
+                due = again(seen)
+                if seen >= due:
+                    yield COMES_BACK
+                    due = bounds.due
+                count = bounds.count
                 continue
             since, _, _, worker = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
@@ -233,8 +247,9 @@ def each_many(  # noqa: PLR0917 - plain data
                 end += hop
             begun, speed = start, speeds[worker]
             for duration in durations:
-                begun = end
-                end += duration / speed
+                if duration:
+                    begun = end
+                    end += duration / speed
             if end > limits[worker]:
                 bounds.count = count
                 yield NEEDS_CARE

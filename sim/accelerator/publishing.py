@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.accelerator.block import pieces, rows_of
 from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
@@ -67,18 +68,19 @@ def publish_some(
     now = answered = published
     found: dict[Any, Arrivals] = {}
     for link in producer.writes:
-        arrived = now + link.hop
-        arrived[:waiting] = 0.0
+        arrived = _later(now, link.hop)
+        if waiting:
+            arrived = np.concatenate((np.zeros(waiting), arrived[waiting:]))
         found |= _reach(link.broker, numbers, arrived, site.limit)
-        now = arrived + link.hop
+        now = _later(arrived, link.hop)
         if link is producer.writes[0] or producer.options.reply == "all":
             answered = now
     _happens_in_time(site.limit, now)
-    answered = answered.copy()
-    answered[:waiting] = 0.0
     rows = slice(first, first + len(published))
     np.frombuffer(site.ledger.reply, dtype=np.uint8)[rows] = Reply.OK
-    np.frombuffer(site.ledger.reply_time)[rows] = answered
+    reply_time = np.frombuffer(site.ledger.reply_time)[rows]
+    reply_time[:] = answered
+    reply_time[:waiting] = 0.0
     return found
 
 
@@ -95,8 +97,8 @@ def request(messages: Messages) -> Arrivals:
 
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
     """Workers report complete tasks; what arrives at each holder before the run ends at ``limit``."""
-    arrived = times + link.hop
-    _happens_in_time(limit, arrived + link.hop)
+    arrived = _later(times, link.hop)
+    _happens_in_time(limit, _later(arrived, link.hop))
     return _reach(link.broker, messages, arrived, limit)
 
 
@@ -109,7 +111,7 @@ def _reach(broker: Any, numbers: NDArray[Any], times: NDArray[Any], limit: float
     if isinstance(broker, Log):
         return dict.fromkeys(broker.groups, (numbers, times))
     if isinstance(broker, QueueSubscription):
-        stored = times + broker.hop
+        stored = _later(times, broker.hop)
         _happens_in_time(limit, stored)
         _pass_through(broker.log, numbers, times, stored)
         return {broker.queue: (numbers, stored)}
@@ -117,13 +119,41 @@ def _reach(broker: Any, numbers: NDArray[Any], times: NDArray[Any], limit: float
 
 
 def _pass_through(log: CopyLog, numbers: NDArray[Any], times: NDArray[Any], until: NDArray[Any]) -> None:
-    accepted = np.frombuffer(log.accepted)
-    if np.any(np.isfinite(accepted[numbers])):
-        raise Inexact("a message is stored twice")
-    accepted[numbers] = times
-    np.frombuffer(log.taken)[numbers] = until
-    np.frombuffer(log.ended)[numbers] = until
-    np.frombuffer(log.fate, dtype=np.uint8)[numbers] = Outcome.APPLIED
+    accept(np.frombuffer(log.accepted), numbers, times)
+    taken, ended = np.frombuffer(log.taken), np.frombuffer(log.ended)
+    fate = np.frombuffer(log.fate, dtype=np.uint8)
+    for some, passed in pieces(numbers, until):
+        rows = rows_of(some)
+        taken[rows] = passed
+        ended[rows] = passed
+        fate[rows] = Outcome.APPLIED
+
+
+def accept(accepted: NDArray[Any], messages: NDArray[Any], times: NDArray[Any]) -> None:
+    """Write down when messages are accepted, each for the first time.
+
+    Args:
+        accepted: the column of their holder.
+        messages: numbers, in any order.
+        times: s, of the same shape.
+    """
+    for some, stored in pieces(messages, times):
+        rows = rows_of(some)
+        is_first = bool(np.isnan(accepted[rows]).all())
+        if is_first and not isinstance(
+            rows, slice
+        ):  # what is written for a number that comes twice stays once
+            places = np.arange(len(some), dtype=float)
+            accepted[rows] = places
+            is_first = np.array_equal(accepted[rows], places)
+        if not is_first:
+            raise Inexact("a message is stored twice")
+        accepted[rows] = stored
+
+
+def _later(times: NDArray[Any], hop: float) -> NDArray[Any]:
+    """A hop later; without one these times themselves."""
+    return times + hop if hop else times
 
 
 def _happens_in_time(limit: float, times: NDArray[Any]) -> None:

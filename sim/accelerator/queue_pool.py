@@ -3,15 +3,19 @@
 Why it is exact. Copies are received in the order in which they became visible, by the worker that has been
 free longest, so that receives never go backwards in time: when a copy is received, everything that could be
 visible before it is known. A receive tells at once how the delivery ends (:mod:`sim.accelerator.hands`), and
-so whether and when the copy comes back. What is due back waits in line and is merged with the arrivals by
-time; at one instant what became visible again comes first, then what was given back, then arrivals.
+so whether and when the copy comes back. What is due back waits in line (:mod:`sim.accelerator.returns`) and
+is merged with the arrivals by time; at one instant what became visible again comes first, then what was given
+back, then arrivals. A delivery of several attempts that outlives its visibility timeout is worked out attempt
+by attempt, because others may make attempts at the same message meanwhile: it is under way, and goes on at
+the time of its next attempt, which is one more thing in line.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heappop
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,10 +24,11 @@ from numpy.typing import NDArray
 from sim.accelerator.block import Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
-from sim.accelerator.hands import Delivery, Hands, timed
+from sim.accelerator.hands import NEXT, Delivery, Hands, timed
 from sim.accelerator.publishing import Inexact
+from sim.accelerator.redelivery import Redeliveries
+from sim.accelerator.returns import Returns
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
-from sim.components.effect import FAILS
 from sim.components.queue import Queue
 from sim.components.worker import Worker
 from sim.engine.ledger import Ledger
@@ -37,11 +42,15 @@ class _Rare:
 
     Attributes:
         deliveries: so far.
+        stages: what the next one takes, s at normal speed, if it is plain; None where that is not known.
+        fails: whether it fails then, too.
         gone: when a worker that holds a receipt from before deletes it; infinity if none does.
         by: the number of that worker.
     """
 
     deliveries: int = 0
+    stages: tuple[float, ...] | None = None
+    fails: bool = False
     gone: float = UNLIMITED
     by: int = -1
 
@@ -66,23 +75,18 @@ class QueuePool:
         self.log = self.queue.log
         self.columns = Columns(self.log, self.hands)
         self._rare: dict[int, _Rare] = {}
-        self._again: deque[tuple[float, int]] = deque()
-        self._given_back: list[tuple[float, float, int, int]] = []
+        self._returns = Returns()
         self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
+        self.crew.go_on = self._go_on
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
         self._max_receives = options.max_receives
-        self.effect = pool.effects[0]
-        self._is_simple = (
-            self._on_error == "wait"
-            and len(pool.effects) == 1
-            and not (pool.hop or pool.idempotent or pool.crashes or any(pool.slow.values()))
-            and not self.effect.conditions
+        self._may_fail = (
+            self._on_error == "wait" and options.max_receives > 1 and not pool.idempotent and _is_sure(pool)
         )
-        self._may_fail = self._on_error == "wait" and len(pool.effects) == 1 and not pool.hop
-        self._delivered = 0
-        self._block: Block | None = None
+        self._has_one_attempt = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
+        self._redeliveries: Redeliveries | None = None
 
     @property
     def has_unfinished_work(self) -> bool:
@@ -101,14 +105,16 @@ class QueuePool:
         for some, accepted in pieces(messages, times):
             self._deliver(self._block_of(some, accepted))
             self._delivered += len(some)
-        self.hands.order = self._delivered - 0.5
-        while self._next_due() < min(until, self._limit):
-            self._come_back()
+        self.hands.order = max(self.hands.order, self._delivered - 1)
+        until = min(until, self._limit)
+        while (due := self._next_due()) < until:
+            self._come_back(due)
         self.crew.check(until)
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
-        return min(self._rare, default=stored)
+        under_way = (delivery.message for _, _, delivery in self.crew.under_way)
+        return min(chain(self._rare, under_way), default=stored)
 
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
@@ -116,8 +122,9 @@ class QueuePool:
         self.columns.attach(self.log)
         self.hands.turn_page(ledger, final)
         self._rare = {copy - final: rare for copy, rare in self._rare.items()}
-        self._again = deque((due, copy - final) for due, copy in self._again)
-        self._given_back = [(due, began, place, copy - final) for due, began, place, copy in self._given_back]
+        self._returns.turn_page(final)
+        for _, _, delivery in self.crew.under_way:
+            delivery.message -= final
 
     def _block_of(self, messages: NDArray[Any], times: NDArray[Any]) -> Block:
         delay = self.queue.options.delay
@@ -133,21 +140,33 @@ class QueuePool:
 
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
-        self._block = block
+        self._redeliveries = redeliveries = Redeliveries(
+            self.hands, crew, block, self._timeout, self._retention
+        )
         bounds.due = self._next_due()
-        for comes_back in crew.deliveries(block, self._fail):
+        crew.set_limit(bounds.limit)
+        if bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit):
+            self._redeliveries = None
+            self.columns.write(block, crew)
+            return
+        for comes_back in crew.deliveries(block, redeliveries.again):
+            position = block.position
             if comes_back:
-                self.hands.order = block.first + block.position - 0.5
-                self._come_back()
+                self.hands.order = max(self.hands.order, block.first + position - 1)
+                self._come_back(block.visible[position])
             else:
                 bounds.is_handled = not self._can_go_on(block)
                 if bounds.is_handled:
-                    self.hands.order = block.first + block.position
-                    seen = block.visible[block.position]
+                    self.hands.order = block.first + position
+                    seen = block.visible[position]
                     self._receive(block.skip(), seen)
             bounds.due = self._next_due()
             crew.set_limit(bounds.limit)
+        while (failed := redeliveries.pop(UNLIMITED)) is not None:
+            self._note_failed(*failed)
+        self._redeliveries = None
         self.columns.write(block, crew)
+        redeliveries.write(self.columns)
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
@@ -155,43 +174,69 @@ class QueuePool:
         if block.work[position] == UNLIMITED:
             return False
         start = max(block.visible[position], self.crew.free_since())
+        if start >= self.crew.goes_on_at():
+            return False
         limit = min(self._last, block.times[position] + self._retention)
         for windows in self._windows:
             limit = min(limit, windows.quiet_until(start))
         self.crew.set_limit(limit)
         return self.crew.can_do(block, limit)
 
-    def _fail(self, start: float, end: float, worker: int) -> float:
-        """The first delivery of a message fails: it is visible again when its timeout is over."""
-        del worker
-        block = self._block
-        assert block is not None
-        self.hands.order = block.first + block.position
-        copy = block.skip()
-        self.log.taken[copy] = start
-        self.log.deliveries[copy] = 1
-        self._rare[copy] = _Rare(1)
-        self.hands.attempt(copy, 0, start, end, fails=True)
-        self._again.append((start + self._timeout, copy))
-        return self._next_due()
+    # --- what comes back ----------------------------------------------------------------------------------
 
-    # --- the careful way ----------------------------------------------------------------------------------
+    def _next_other(self) -> float:
+        """When the next copy comes back that is not in the present block, or a delivery goes on."""
+        due = self._returns.due()
+        return min(due, self.crew.under_way[0][0]) if self.crew.under_way else due
 
     def _next_due(self) -> float:
-        """When the next copy comes back."""
-        due = self._again[0][0] if self._again else UNLIMITED
-        return min(due, self._given_back[0][0]) if self._given_back else due
+        """When anything of that happens next; not later than that."""
+        other, redeliveries = self._next_other(), self._redeliveries
+        if redeliveries is None:
+            return other
+        redeliveries.other = other
+        return min(other, redeliveries.due())
 
-    def _come_back(self) -> None:
+    def _come_back(self, until: float) -> None:
+        """Copies are visible again, until a time at which others become visible, or deliveries go on."""
+        redeliveries = self._redeliveries
+        while True:
+            other = self._next_other()
+            if redeliveries is not None:
+                redeliveries.other = other
+                redeliveries.again(until)
+                failed = redeliveries.pop(until)
+                if failed is not None:
+                    self._note_failed(*failed)
+                    continue
+            if other > until:
+                return
+            if self.crew.goes_on_at() == other:
+                self._go_on()
+            else:
+                due, copy = self._returns.pop()
+                self._return(copy, due)
+
+    def _note_failed(self, index: int, due: float) -> None:
+        """A first delivery that the hot loop let fail is written down; its copy comes back like any other."""
+        assert self._redeliveries is not None
+        block = self._redeliveries.block
+        position = block.failing.positions[index]
+        copy, order = int(block.messages[position]), block.first + position
+        start, stages, speed = self._redeliveries.first(index)
+        self.log.taken[copy] = start
+        self.log.deliveries[copy] = 1
+        before, self.hands.order = self.hands.order, order
+        self.hands.plain(copy, start, stages, speed, fails=True, is_late=False)
+        self.hands.order = before
+        self._rare[copy] = _Rare(1, block.failing.stages[index], block.failing.fails[index])
+        self._returns.add(due, order, copy)
+
+    def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
-        if self._again and not (self._given_back and self._given_back[0][0] < self._again[0][0]):
-            due, copy = self._again.popleft()
-        else:
-            due, started, _, copy = heappop(self._given_back)
-            if self._given_back and self._given_back[0][0] == due and self._given_back[0][1] != started:
-                raise Inexact("copies are given back at one instant by work that began at several")
         rare = self._rare[copy]
-        if self._is_simple and self._again_at_once(copy, rare, due):
+        self.hands.order += NEXT
+        if rare.stages is not None and self._again_at_once(copy, rare, due):
             return
         if due >= self._limit:
             self._end_if_gone(copy, rare, self._limit)
@@ -206,26 +251,58 @@ class QueuePool:
         """The short way of :meth:`_receive` for what mostly happens to a copy that comes back.
 
         It is received within its retention and the limit of receives, by a worker whom nothing disturbs, and
-        its attempt ends, well or not, before its visibility timeout. Where that is not sure nothing is done.
+        its delivery, whose attempts are known, ends before its visibility timeout. Where that is not sure
+        nothing is done.
         """
-        crew, number = self.crew, rare.deliveries
-        start, speed, limit = crew.undisturbed(due)
-        if rare.gone < UNLIMITED or number >= self._max_receives or number != self.hands.attempts_of(copy):
+        crew, stages = self.crew, rare.stages
+        assert stages is not None
+        if rare.gone < UNLIMITED:
             return False
-        duration, ends = self.effect.attempt(copy, number, start)
-        end = start + duration / speed
+        start, speed, limit, _ = crew.undisturbed(due)
+        begun = end = start + self.pool.hop
+        for duration in stages:
+            begun, end = end, end + duration / speed
         if not (start < end <= min(limit, start + self._timeout, self.log.accepted[copy] + self._retention)):
             return False
-        rare.deliveries = self.log.deliveries[copy] = number + 1
+        if rare.deliveries >= self._max_receives:
+            return False
+        rare.deliveries = self.log.deliveries[copy] = rare.deliveries + 1
         self.log.returned.append(due)
         self.log.retaken.append(start)
-        crew.take(start, end)
-        self.hands.attempt(copy, number, start, end, fails=ends is FAILS)
-        if ends is FAILS:
-            self._again.append((start + self._timeout, copy))
+        crew.take(start, begun, end)
+        self.hands.plain(copy, start, stages, speed, fails=rare.fails, is_late=True)
+        if rare.fails:
+            rare.stages, rare.fails = self._next_stages(copy)
+            self._returns.add(start + self._timeout, self.hands.order, copy)
         else:
             self._end(copy, Outcome.APPLIED, end)
         return True
+
+    def _next_stages(self, copy: int) -> tuple[tuple[float, ...] | None, bool]:
+        """What the next delivery of a copy takes if nothing hits it, and whether it fails."""
+        stages: list[float] = []
+        for effect in self.pool.effects:
+            number = self.hands.attempts_at(effect).get(copy, 0)
+            times, fails = effect.outcome(copy, number)
+            stages.append(times)
+            if fails:
+                return tuple(stages), True
+        return tuple(stages), False
+
+    def _go_on(self) -> None:
+        """The next delivery that is under way goes on."""
+        since, count, delivery = heappop(self.crew.under_way)
+        order = self.hands.order
+        self.hands.go_on(delivery, self._others_go_on(delivery.message))
+        self.hands.order = order
+        self.crew.still_occupy(since, count, delivery)
+        if delivery.work is CRASHED:
+            self.crew.leave(delivery.worker)
+        rare, due = self._rare.get(delivery.message), delivery.start + self._timeout
+        if rare is not None and since > due:
+            self._settle_late(rare, delivery)
+        elif rare is not None:
+            self._settle(delivery.message, rare, delivery, due)
 
     def _end_if_gone(self, copy: int, rare: _Rare, by: float) -> bool:
         """Whether somebody has deleted a copy by then that was not visible meanwhile."""
@@ -238,6 +315,8 @@ class QueuePool:
         """The copy that has been visible longest goes to the worker that has been free longest."""
         start, worker = self.crew.next(seen)
         rare = self._rare.get(copy)
+        if rare is not None:
+            rare.stages = None
         gone = UNLIMITED if rare is None else rare.gone
         expires = float(self.log.accepted[copy]) + self._retention
         if rare is not None and gone == start < self._limit and not self._is_own_end(rare, start, worker):
@@ -254,20 +333,37 @@ class QueuePool:
             return
         if rare is None:
             rare = self._rare[copy] = _Rare()
-        if rare.deliveries >= self.queue.options.max_receives:
+        if rare.deliveries >= self._max_receives:
             self._remove(copy, self._exhausted, start)
             return
+        self._hand(copy, rare, seen, start, worker)
+
+    def _hand(self, copy: int, rare: _Rare, seen: float, start: float, worker: Worker) -> None:
+        """A worker receives a copy."""
         rare.deliveries += 1
         self.log.deliveries[copy] = rare.deliveries
         if rare.deliveries > 1:
             self.log.retaken.append(start)
         else:
             self.log.taken[copy] = start
-        delivery = self.hands.deliver(worker, copy, start, is_late=rare.deliveries > 1)
-        self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        due = start + self._timeout
+        known = others = UNLIMITED
+        if not self._has_one_attempt:
+            others = self._others_go_on(copy)
+            known = max(start, min(math.nextafter(due, -UNLIMITED), others))
+        delivery = self.hands.deliver(
+            worker, copy, start, is_late=rare.deliveries > 1, known=known, settled=others
+        )
+        self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
-            self.crew.disturb()
-        self._settle(copy, rare, delivery, start + self._timeout, worker)
+            self.crew.leave(worker)
+        self._settle(copy, rare, delivery, due)
+
+    def _others_go_on(self, copy: int) -> float:
+        """When somebody goes on next who has a copy in hand."""
+        return min(
+            (time for time, _, other in self.crew.under_way if other.message == copy), default=UNLIMITED
+        )
 
     def _is_own_end(self, rare: _Rare, start: float, worker: Worker) -> bool:
         """Whether a worker ends with a copy, and so deletes it, just before it would receive it again."""
@@ -275,13 +371,14 @@ class QueuePool:
             return self.crew.is_only_one_at(start)
         return worker.index == rare.by
 
-    def _settle(self, copy: int, rare: _Rare, delivery: Delivery, due: float, worker: Worker) -> None:
+    def _settle(self, copy: int, rare: _Rare, delivery: Delivery, due: float) -> None:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
-            self._again.append((due, copy))
-            if delivery.work is DONE and self.queue.options.late_delete and end < rare.gone:
-                rare.gone, rare.by = end, worker.index
+            self._returns.add(due, delivery.order, copy)
+            self._settle_late(rare, delivery)
+            return
+        if delivery.work is None:
             return
         is_open = end < min(rare.gone, self._limit)
         if end == rare.gone < self._limit:
@@ -292,16 +389,23 @@ class QueuePool:
             elif rare.gone < self._limit:
                 self._end(copy, Outcome.APPLIED, rare.gone)
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
-            self._again.append((due, copy))
+            if self._may_fail and not self._others_go_on(copy) < UNLIMITED:
+                rare.stages, rare.fails = self._next_stages(copy)
+            self._returns.add(due, delivery.order, copy)
         else:
             assert delivery.work is FAILED
             self._reject(copy, delivery)
+
+    def _settle_late(self, rare: _Rare, delivery: Delivery) -> None:
+        """What the end of a delivery means whose copy was visible before."""
+        if delivery.work is DONE and self.queue.options.late_delete and delivery.end < rare.gone:
+            rare.gone, rare.by = delivery.end, delivery.worker.index
 
     def _reject(self, copy: int, delivery: Delivery) -> None:
         """A worker says that it has failed."""
         if self._on_error == "nack":
             back = delivery.end + self.queue.consumers.retry_delay
-            heappush(self._given_back, (back, delivery.scheduled, self.crew.bounds.count, copy))
+            self._returns.give_back(back, delivery.scheduled, self.crew.bounds.count, copy)
         elif self._on_error == "skip":
             self._end(copy, Outcome.DROPPED, delivery.end)
         else:
@@ -317,3 +421,14 @@ class QueuePool:
         self.log.ended[copy] = now
         self.log.fate[copy] = fate
         self._rare.pop(copy, None)
+
+
+def _is_sure(pool: Pool[Any]) -> bool:
+    """Whether no fault hits attempts by chance."""
+    conditions = [
+        *(each for effect in pool.effects for each in pool.slow[effect]),
+        *(each for _, each in pool.crashes),
+    ]
+    return all(effect.is_sure for effect in pool.effects) and all(
+        each.windows is not None for each in conditions
+    )

@@ -92,8 +92,9 @@ class RequestPool:
         if stay.delivery.end < self._limit:
             self._end(message, stay.delivery.work, stay.delivery.end)
 
-    def _end(self, message: int, work: Work, now: float) -> None:
+    def _end(self, message: int, work: Work | None, now: float) -> None:
         """A request is over, and its caller is told, unless it is lost or the caller waits no more."""
+        assert work is not None
         fate, reply = _ENDS.get(work, _FAILS)
         self._columns.ended[message] = now
         self._columns.fate[message] = fate

@@ -122,7 +122,7 @@ class Service:
         if start >= self._limit:
             return Stay()
         delivery = self.hands.deliver(worker, message, start, is_late=is_late)
-        turn = self.crew.occupy(worker, seen, start, delivery.end, delivery.scheduled)
+        turn = self.crew.occupy(seen, start, delivery)
         if delivery.work is CRASHED:
             self.crew.disturb()
         if delivery.work is CRASHED and self.pool.crashes and delivery.end < self._limit:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis import window
-from sim.analysis.levels import Level, count_until
+from sim.analysis.levels import Counts, Level, count_until
 from sim.engine.columns import is_sorted
 from sim.vocabulary import LAG_COLUMNS
 
@@ -34,11 +34,16 @@ _POINTS = 400
 
 def visible(copies: Copies) -> Level:
     """Copies that wait: from ``delay`` after acceptance or from a return until they are taken or removed."""
+    return Level.of(*wait(copies))
+
+
+def wait(copies: Copies) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """When copies begin to wait, and when they wait no more."""
     appears = copies.accepted
     if copies.delay or np.any(copies.taken < appears):
         appears = np.fmin(copies.accepted + copies.delay, copies.taken)
         appears[np.isnan(copies.accepted) | _was_never_visible(copies)] = np.nan
-    return Level.of([appears, copies.returned], [copies.taken, copies.retaken, copies.removed])
+    return [appears, copies.returned], [copies.taken, copies.retaken, copies.removed]
 
 
 def in_flight(copies: Copies) -> Level:
@@ -159,6 +164,8 @@ def lag_series(record: Record, step: float, known: list[Holder] | None = None) -
         ``LAG_COLUMNS``, ordered by component as in the record and then by time.
     """
     grid = window.grid(record.end, step)
+    known = known or holders(record)
+    counts = Counts(grid)
     tables = [
         pd.DataFrame(
             {
@@ -166,13 +173,13 @@ def lag_series(record: Record, step: float, known: list[Holder] | None = None) -
                 "replication": record.replication,
                 "component": holder.copies.name,
                 "time": grid,
-                "backlog": holder.backlog.at(grid),
-                "in_flight": in_flight_at(holder.copies, grid),
+                "backlog": counts.level(*wait(holder.copies)),
+                "in_flight": counts.level(*work(holder.copies)),
                 "age": age_at(holder.copies, record.published, grid),
                 "lag": _lag_at(holder, grid),
             }
         )
-        for holder in known or holders(record)
+        for holder in known
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(LAG_COLUMNS))
 
@@ -188,9 +195,22 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
     Returns:
         Seconds, shape (points,).
     """
+    born = copies.of_message(published)
+    if len(born) and is_sorted(copies.accepted) and (born is copies.accepted or is_sorted(born)):
+        return _age_in_order(copies, born, grid)
     places = held_at_a_point(copies, grid)
-    born = copies.of_message(published)[places]
-    return oldest_age(copies.accepted[places], copies.ended[places], born, grid)
+    return oldest_age(copies.accepted[places], copies.ended[places], born[places], grid)
+
+
+def _age_in_order(copies: Copies, born: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The same of copies that are accepted in the order of their publishing: the first left is the oldest."""
+    until = np.maximum.accumulate(copies.ended)
+    if np.isnan(until[-1]):
+        until = np.maximum.accumulate(np.where(np.isnan(copies.ended), np.inf, copies.ended))
+    place = np.searchsorted(until, grid, side="right")  # all before it have ended
+    is_left = place < len(until)
+    place[~is_left] = 0
+    return np.where(is_left & (copies.accepted[place] <= grid), grid - born[place], 0.0)
 
 
 def oldest_age(accepted: np.ndarray, ended: np.ndarray, born: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -219,6 +239,8 @@ def oldest_age(accepted: np.ndarray, ended: np.ndarray, born: np.ndarray, grid: 
 
 def held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
     """Which copies are held at any point of a grid."""
+    if copies.accepted is copies.ended:  # equal columns are one
+        return np.empty(0, dtype=np.int64)
     if is_sorted(copies.accepted):
         until = np.searchsorted(copies.accepted, grid, side="right")
         next_point = np.repeat(grid, np.diff(until, prepend=0))

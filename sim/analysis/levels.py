@@ -12,6 +12,8 @@ import numpy as np
 from sim.engine.columns import is_sorted
 
 _BLOCK = 1 << 15
+_RUN = 512
+"""Instants that are compared with a point at a time."""
 _MIXED = 4
 """How often each instant may be looked at before sorting is faster."""
 
@@ -97,6 +99,30 @@ class Level:
         return float(times[low[0]]) if len(low) else float("nan")
 
 
+class Counts:
+    """How many instants have come at each point of a grid; each column is counted once, whoever asks.
+
+    Args:
+        grid: sorted seconds, shape (points,).
+    """
+
+    def __init__(self, grid: np.ndarray) -> None:
+        self._grid = grid
+        self._known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def level(self, rises: list[np.ndarray], falls: list[np.ndarray]) -> np.ndarray:
+        """The count just after each point of what goes up and down at instants in any order, from zero."""
+        return self._total(rises) - self._total(falls)
+
+    def _total(self, parts: list[np.ndarray]) -> np.ndarray:
+        total = np.zeros(len(self._grid), dtype=np.int64)
+        for part in parts:
+            if id(part) not in self._known:  # it is kept, so that its identity stays its own
+                self._known[id(part)] = part, count_until([part], self._grid)
+            total += self._known[id(part)][1]
+        return total
+
+
 def count_until(parts: list[np.ndarray], grid: np.ndarray) -> np.ndarray:
     """How many instants have come at each point of a grid, without sorting what is nearly sorted.
 
@@ -113,16 +139,20 @@ def count_until(parts: list[np.ndarray], grid: np.ndarray) -> np.ndarray:
 def _count_until(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
     if is_sorted(times):
         return np.searchsorted(times, grid, side="right")
-    latest = np.fmax.accumulate(np.append(-np.inf, times))[1:]
-    earliest = np.fmin.accumulate(np.append(times, np.inf)[::-1])[:0:-1]
-    all_before = np.searchsorted(latest, grid, side="right")
-    none_behind = np.searchsorted(earliest, grid, side="right")
-    sizes = none_behind - all_before
-    if int(sizes.sum()) > _MIXED * len(times) or np.isnan(times).any():
+    whole = len(times) // _RUN * _RUN
+    runs = times[:whole].reshape(-1, _RUN)
+    earliest: np.ndarray = runs.min(axis=1)
+    latest: np.ndarray = runs.max(axis=1)
+    # only at points between its first and its last instant is a run neither wholly before nor wholly behind
+    first, until = np.searchsorted(grid, earliest), np.searchsorted(grid, latest)
+    sizes = until - first
+    if int(sizes.sum()) * _RUN > _MIXED * len(times) or np.isnan(earliest).any():
         return np.searchsorted(_sorted([times]), grid, side="right")
-    point = np.repeat(np.arange(len(grid)), sizes)
-    place = np.arange(len(point)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + all_before[point]
-    return all_before + np.bincount(point[times[place] <= grid[point]], minlength=len(grid))
+    run = np.repeat(np.arange(len(runs)), sizes)
+    point = np.arange(len(run)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + first[run]
+    total = _RUN * np.searchsorted(np.sort(latest), grid, side="right")
+    np.add.at(total, point, np.count_nonzero(runs[run] <= grid[point, None], axis=1))
+    return total + np.searchsorted(_sorted([times[whole:]]), grid, side="right")
 
 
 def _sorted(parts: list[np.ndarray]) -> np.ndarray:

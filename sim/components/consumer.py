@@ -356,8 +356,12 @@ class Pool(Generic[Item]):
     def count_busy_times(self, starts: NDArray[Any], ends: NDArray[Any]) -> None:
         """The same for many stretches, each from one time to another; both of shape (stretches,)."""
         low, high = self.site.window
-        spent = np.minimum(ends, high) - np.maximum(starts, low)
-        self.busy_ticks += int((spent[spent > 0] * TICKS).astype(np.int64).sum())
+        if len(starts) and starts.min() >= low and ends.max() <= high:
+            spent = ends - starts
+        else:
+            spent = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0)
+        spent *= TICKS
+        self.busy_ticks += int(spent.astype(np.int64).sum())
 
     def crash_during(
         self, effect: Effect, message: int, attempt: int, now: float

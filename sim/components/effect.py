@@ -8,7 +8,7 @@ processing. Left out: sinks with a capacity of their own.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -53,6 +53,7 @@ SEEMS_TO_FAIL = "seems to fail"
 
 _Service = Callable[[int, int], float]
 _FirstServices = Callable[[int, int], NDArray[Any]]
+_Services = Callable[[Sequence[int], Sequence[int]], list[float]]
 
 Attempt = Literal["succeeds", "fails", "seems to fail"]
 """How an attempt ends."""
@@ -83,7 +84,7 @@ class Effect:
         self._site = site
         self._first_applied = site.ledger.first_applied[number]
         self._late = site.ledger.late[number]
-        self._service, self._first_services = self._service_time(site, options)
+        self._service, self._first_services, self._services = self._service_time(site, options)
         self._failure = options.failure
         self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
         self._poison = options.poison
@@ -136,9 +137,7 @@ class Effect:
                     duration += fault.by
                 elif isinstance(fault, Loss) and outcome is not FAILS:
                     outcome = FAILS if fault.leg == "request" else SEEMS_TO_FAIL
-        if (self._fails is not None and self._fails.value(message, number) < self._failure) or (
-            self._poisons is not None and self._poisons.value(message) < self._poison
-        ):
+        if self._is_failing(message, number):
             outcome = FAILS
         return duration, outcome
 
@@ -148,33 +147,70 @@ class Effect:
         Infinity where one may end in anything but success, and where it takes no time. What depends on when
         the attempt starts is left out: faults that have a time.
         """
-        times = np.array(self._first_services(low, high))
-        bad = times <= 0
-        if self._fails is not None:
-            bad |= self._fails.first(low, high) < self._failure
-        if self._poisons is not None:
-            bad |= self._poisons.first(low, high) < self._poison
+        times, fails, is_unsure = self.first_outcomes(low, high)
+        bad = fails if is_unsure is None else is_unsure if fails is None else fails | is_unsure
+        return times if bad is None else np.where(bad, np.inf, times)
+
+    def first_outcomes(
+        self, low: int, high: int
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+        """What the first attempts of messages from low up to high come to, faults with a time left out.
+
+        Returns:
+            How long they take, s, at normal speed; which of them fail by their own draws, at the end of that
+            time; and which are unsure, because a fault may hit them at any time, or they take no time. None
+            where it is none of them.
+        """
+        times = self._first_services(low, high)
+        draws = [(self._fails, self._failure), (self._poisons, self._poison)]
+        failing = [drawn.first(low, high) < share for drawn, share in draws if drawn is not None]
+        fails = np.logical_or.reduce(failing) if failing else None
+        is_unsure: NDArray[Any] = times <= 0
         for condition in self.conditions:
             if condition.windows is None:
                 hit = condition.may_hit(low, high)
-                bad |= True if hit is None else hit
-        times[bad] = np.inf
-        return times
+                is_unsure |= True if hit is None else hit
+        return times, fails, is_unsure if is_unsure.any() else None
 
-    def first_failures(self, low: int, high: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """How long the first attempts of messages from low up to high take, and which of them surely fail.
+    @property
+    def is_sure(self) -> bool:
+        """Whether no fault hits its attempts by chance."""
+        return all(condition.windows is not None for condition in self.conditions)
 
-        Those that do by their own draws, at the end of their time. With faults that can hit without a time of
-        their own, none is sure.
-        """
-        times = np.array(self._first_services(low, high))
-        fails = np.zeros(high - low, dtype=bool)
-        if all(condition.windows is not None for condition in self.conditions):
-            if self._fails is not None:
-                fails |= self._fails.first(low, high) < self._failure
-            if self._poisons is not None:
-                fails |= self._poisons.first(low, high) < self._poison
+    def outcome(self, message: int, number: int) -> tuple[float, bool]:
+        """How long an attempt of such a number takes, s, and whether it fails, without any faults."""
+        return self._service(message, number), self._is_failing(message, number)
+
+    def _is_failing(self, message: int, number: int) -> bool:
+        """Whether an attempt fails by itself."""
+        return (self._fails is not None and self._fails.value(message, number) < self._failure) or (
+            self._poisons is not None and self._poisons.value(message) < self._poison
+        )
+
+    def outcomes(self, messages: Sequence[int], numbers: Sequence[int]) -> tuple[list[float], list[bool]]:
+        """How long attempts, each with the number of its own, take, s, and which fail, without any faults."""
+        times, fails = self._services(messages, numbers), [False] * len(messages)
+        if self._fails is not None:
+            fails = [value < self._failure for value in self._fails.values(messages, numbers)]
+        if self._poisons is not None:
+            drawn = self._poisons.values(messages, [0] * len(messages))
+            fails = [each or value < self._poison for each, value in zip(fails, drawn, strict=True)]
         return times, fails
+
+    def attempts_of(self, messages: Sequence[int], numbers: Sequence[int]) -> list[float]:
+        """How long attempts, each with the number of its own, take, s, at normal speed.
+
+        As in :meth:`first_attempts`, infinity where one may not succeed, and faults that have a time are
+        left out.
+        """
+        if not self.is_sure:
+            return [UNLIMITED] * len(messages)
+        times, fails = self.outcomes(messages, numbers)
+        if any(fails) or min(times, default=1.0) <= 0:
+            return [
+                UNLIMITED if is_bad or time <= 0 else time for time, is_bad in zip(times, fails, strict=True)
+            ]
+        return times
 
     def apply(self, message: int, now: float, late: bool) -> None:
         """The effect happens; ``late`` if it took more than one attempt."""
@@ -189,8 +225,8 @@ class Effect:
         for tell in self.on_applied:
             tell(message)
 
-    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices]:
-        """Service times: of a message at an attempt, and of the first attempts of a range of messages."""
+    def _service_time(self, site: Site, options: EffectOptions) -> tuple[_Service, _FirstServices, _Services]:
+        """Service times: of a message at an attempt, of first attempts of a range, of any attempts."""
         service = options.service
         if isinstance(service, TraceColumn):
             column = site.messages.trace[service.trace_column] * service.times
@@ -204,8 +240,10 @@ class Effect:
         else:
             drawn = site.streams.attached(service.sample, "service", self.name)
             normal, firsts = drawn.value, drawn.first
+            if options.long is None:
+                return normal, firsts, drawn.values
         if options.long is None:
-            return normal, firsts
+            return normal, firsts, _one_by_one(normal)
         share, chosen = options.long.share, site.streams.attached(uniform, "long", self.name)
         assert not isinstance(options.long.service, TraceColumn)
         longer = site.streams.attached(options.long.service.sample, "long service", self.name)
@@ -218,4 +256,8 @@ class Effect:
         def first_of_either(low: int, high: int) -> NDArray[Any]:
             return np.where(chosen.first(low, high) < share, longer.first(low, high), firsts(low, high))
 
-        return either, first_of_either
+        return either, first_of_either, _one_by_one(either)
+
+
+def _one_by_one(service: _Service) -> _Services:
+    return lambda messages, numbers: [service(*each) for each in zip(messages, numbers, strict=True)]

@@ -22,8 +22,8 @@ from sim.engine.distributions import Constant, RandomSize, TraceColumn, read_col
 from sim.engine.quantities import Block, Count, Duration, DurationOrNone, Rate
 from sim.engine.streams import Streams
 
-_PART = 1 << 17
-"""Arrivals that are drawn at a time."""
+_PART = 1 << 15
+"""Arrivals that are drawn at a time: what is made on the way fits into the cache."""
 
 
 def _rate_or_series(value: Any) -> Any:
@@ -185,7 +185,7 @@ class Arrivals(Block):
             parts = _unit_poisson(streams.generator("arrivals"), total, min(size, enough))
         for marks in parts:
             times = _invert(marks, knots, rates, cumulative)
-            yield times[times < horizon]
+            yield times if times.max(initial=0.0) < horizon else times[times < horizon]
 
     def expected(self, horizon: float) -> float:
         """Expected number of messages in [0, horizon) (bursts by their long-run share)."""
@@ -308,7 +308,7 @@ class Workload(Block):
     def draw(self, streams: Streams, horizon: float, trace_columns: Sequence[str] = ()) -> Messages:
         """All messages of one replication; the starting backlog comes first, published at 0 s."""
         times = self.arrivals.times(streams, horizon)
-        published = np.concatenate((np.zeros(self.backlog), times))
+        published = np.concatenate((np.zeros(self.backlog), times)) if self.backlog else times
         count = len(published)
         columns: dict[str, NDArray[Any]] = {}
         if self.arrivals.trace:
@@ -318,6 +318,8 @@ class Workload(Block):
             columns = {name: self.arrivals.trace.column(name)[:count] for name in wanted}
         if isinstance(self.size, TraceColumn):
             size = columns[self.size.trace_column] * self.size.times
+        elif isinstance(self.size, Constant):
+            size = np.broadcast_to(np.float64(self.size.value), (count,))
         else:
             size = self.size.sample(streams.generator("sizes"), count)
         keys = self.keys.draw(streams.generator("keys"), count)
@@ -389,9 +391,11 @@ def _unit_poisson(rng: np.random.Generator, total: float, size: int) -> Iterator
     """Points of a Poisson process of rate 1 in [0, total), the same whatever the size of the parts."""
     last = 0.0
     while last < total:
-        points = np.cumsum(np.concatenate(([last], rng.exponential(1.0, size))))[1:]
+        points = rng.exponential(1.0, size)
+        points[0] += last
+        np.cumsum(points, out=points)
         last = float(points[-1])
-        yield points[points < total]
+        yield points if last < total else points[: int(np.searchsorted(points, total))]
 
 
 def _invert(
@@ -410,5 +414,4 @@ def _invert(
         even = need / start
         root = np.sqrt(np.maximum(start * start + 2 * slope * need, 0.0))
         ramp = 2 * need / (start + root)  # the stable form of the quadratic's solution
-    times = knots[piece] + np.where(level, even, ramp)
-    return np.asarray(times, dtype=np.float64)
+    return np.asarray(knots[piece] + np.where(level, even, ramp), dtype=np.float64)

@@ -268,6 +268,8 @@ class Record:
 
 _MESSAGE_OUTCOMES = np.full(1 << len(Outcome), MessageOutcome.FAILED, dtype=np.uint8)
 """By the set of the outcomes of a message's pairs, each a bit."""
+_PART = 1 << 16
+"""Messages that are looked at together: what is made on the way fits into the cache."""
 _SETS = np.arange(len(_MESSAGE_OUTCOMES))
 _MESSAGE_OUTCOMES[_SETS == 1 << Outcome.REJECTED] = MessageOutcome.REJECTED
 _MESSAGE_OUTCOMES[(_SETS & 1 << Outcome.APPLIED) > 0] = MessageOutcome.PARTIAL
@@ -277,9 +279,13 @@ _MESSAGE_OUTCOMES[(_SETS & 1 << Outcome.PENDING) > 0] = MessageOutcome.PENDING
 
 def _message_outcomes(pairs: tuple[Pairs, ...]) -> NDArray[Any]:
     found = np.zeros(len(pairs[0].outcome), dtype=np.uint8)
-    for pair in pairs:
-        found |= np.left_shift(np.uint8(1), pair.outcome.astype(np.uint8, copy=False))
-    return _MESSAGE_OUTCOMES.take(found)
+    for start in range(0, len(found), _PART):
+        part = found[start : start + _PART]
+        for pair in pairs:
+            outcome = pair.outcome[start : start + _PART].astype(np.uint8, copy=False)
+            part |= np.left_shift(np.uint8(1), outcome)
+        part[:] = _MESSAGE_OUTCOMES.take(part)
+    return found
 
 
 def _arrays(part: Any) -> Iterator[NDArray[Any]]:

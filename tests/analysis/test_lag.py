@@ -1,5 +1,6 @@
 """Backlog, age and lag against slow and obvious computations."""
 
+import itertools
 import math
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_instants_are_counted_as_if_they_were_sorted(times, shuffle):
             number + sum(time <= point for time in column[:5].tolist())
             for number, point in zip(expected, grid, strict=True)
         ]
+
+
+def test_many_instants_are_counted_as_if_they_were_sorted():
+    """Also of thousands, nearly sorted or not at all, and whatever part of them never comes."""
+    rng = np.random.default_rng(1)
+    grid = np.arange(-1.0, 1100.0, 2.5)
+    rising = np.arange(5000) / 5
+    for spread, never in itertools.product((0.1, 3.0, 500.0), (0.0, 0.01)):
+        column = np.round(rising + rng.exponential(spread, 5000), 1)
+        column[rng.random(5000) < never] = NAN
+        assert count_until([column], grid).tolist() == np.sum(column[:, None] <= grid, axis=0).tolist()
 
 
 @settings(max_examples=300)

@@ -1,0 +1,91 @@
+"""What members of a group do again after a crash, as long as all goes well: records that have ended before.
+
+How long it takes follows from draws attached to (message, attempt), so that whole stretches of records can be
+worked out at once; what is written of them is written block by block. Left to the careful way
+(:mod:`sim.accelerator.working`): records whose first attempt is still to come, or may be the first that
+succeeds; messages that a log holds twice, whose attempts are counted together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.accelerator.hands import Hands
+from sim.components.consumer import Pool
+from sim.components.timelines import Condition
+from sim.engine.quantities import UNLIMITED
+
+
+class Repeats:
+    """The repeats of one group.
+
+    Args:
+        pool: of the group.
+        hands: who count attempts.
+        by_chance: what else may hit an attempt whatever the time.
+
+    Attributes:
+        can_be_plain: whether any are.
+        unbegun: place of what was passed over and may be fetched after all.
+        unapplied: place of what was skipped, and may succeed when it is repeated.
+    """
+
+    def __init__(self, pool: Pool[Any], hands: Hands, by_chance: list[Condition]) -> None:
+        (self._effect,) = pool.effects
+        self._attempts = hands.attempts_at(self._effect)
+        self.can_be_plain = not pool.idempotent and all(each.windows is not None for each in by_chance)
+        self.unbegun: set[int] = set()
+        self.unapplied: set[int] = set()
+        self._messages: list[int] = []
+        self._numbers: list[int] = []
+        self._starts: list[float] = []
+        self._ends: list[float] = []
+        self._places: list[NDArray[Any]] = []
+
+    def work(self, places: NDArray[Any], messages: NDArray[Any], is_double: NDArray[Any]) -> list[float]:
+        """How long the next attempts at some records take, s, at normal speed.
+
+        Args:
+            places: of the records among all that the log has accepted.
+            messages: their numbers, of the same shape.
+            is_double: by number of the message, whether the log holds it twice.
+
+        Returns:
+            Infinity where one may go otherwise than well.
+        """
+        attempts = self._attempts
+        self._messages = messages.tolist()
+        self._numbers = [attempts.get(message, 1) for message in self._messages]
+        work = self._effect.attempts_of(self._messages, self._numbers)
+        if self.unbegun or self.unapplied:
+            odd = (place in self.unbegun or place in self.unapplied for place in places.tolist())
+            work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
+        if is_double[messages].any():
+            odd = is_double[messages].tolist()
+            work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
+        return work
+
+    def note(self, places: NDArray[Any], starts: list[float], end: float) -> None:
+        """So many of the records last asked for, from the first, went well, the last of them until then."""
+        count = len(starts)
+        if not count:
+            return
+        self._attempts.update(
+            zip(self._messages[:count], [number + 1 for number in self._numbers[:count]], strict=True)
+        )
+        self._places.append(places[:count])
+        self._starts += starts
+        self._ends += starts[1:]
+        self._ends.append(end)
+
+    def take(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Starts, ends and places of all that went well since the last time."""
+        places = np.concatenate(self._places or [np.empty(0, dtype=np.int64)])
+        starts, ends = np.array(self._starts), np.array(self._ends)
+        self._places.clear()
+        self._starts.clear()
+        self._ends.clear()
+        return starts, ends, places

@@ -1,0 +1,157 @@
+"""What a member of a consumer group makes of the records that it has fetched.
+
+As long as all goes well, stretches of records are worked out at once: times are sums of the work, added up in
+the order in which it is done, as a worker's clock does. What may go otherwise, and what does not end before
+something may interfere, is told step by step: the twin of a worker's process between two fetches. What the
+group keeps for its member stands in :mod:`sim.accelerator.assignment`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from sim.accelerator.assignment import Assignment, Records
+from sim.accelerator.lane import Lane
+from sim.components.consumer import CRASHED, DONE
+from sim.components.worker import Worker
+from sim.engine.quantities import UNLIMITED
+from sim.vocabulary import Outcome
+
+if TYPE_CHECKING:
+    from sim.accelerator.group_pool import GroupPool
+
+_STRETCH = 64
+
+
+class Working(Assignment):
+    """A member at work.
+
+    Args:
+        owner: the pool.
+        worker: who it is.
+        lanes: its partitions.
+
+    Attributes:
+        is_over: whether the run ends before what it does.
+    """
+
+    def __init__(self, owner: GroupPool, worker: Worker, lanes: list[Lane]) -> None:
+        super().__init__(owner, lanes)
+        self._worker = worker
+        self._now: float = 0.0
+        self.is_over = False
+
+    def _work_off(self, records: Records) -> None:
+        """Work on what has been fetched until something sends the member back."""
+        worker, hop = self._worker, self._owner.hop
+        if hop:
+            end, is_lost, _ = worker.spend(self._now, hop)
+            if self._ends_late(end):
+                return
+            self._now = end
+            if is_lost:
+                self._crash(self._now)
+                return
+        for number, (lane, start, stop) in enumerate(records, start=1):
+            position = start
+            while position < stop:
+                position = self._go_well(lane, position, stop)
+                if position == stop:
+                    break
+                if not self._careful(lane, position):
+                    return
+                position += 1
+                if self._now >= worker.undisturbed_until and worker.outage_at(self._now) is not None:
+                    if position < stop or number < len(records):
+                        for each in self.lanes:
+                            each.rewind(each.done, self._now)
+                    return
+
+    def _quiet_until(self) -> float:
+        """When something may interfere with work; what ends before is plain."""
+        quiet = min(self._limit, self._worker.undisturbed_until)
+        for windows in self._owner.windows:
+            quiet = min(quiet, windows.quiet_until(self._now))
+        return quiet
+
+    def _go_well(self, lane: Lane, position: int, stop: int) -> int:
+        """Work on records as long as all goes well; the first one that does not."""
+        quiet = self._quiet_until()
+        if quiet <= self._now:
+            return position
+        while position < stop:
+            until = min(position + _STRETCH, stop)
+            if position >= lane.begun:
+                starts = self._spend(lane.work[position:until], quiet)
+                position += len(starts)
+                lane.run(position, starts)
+            elif position < lane.passed and self._owner.repeats.can_be_plain:
+                until = min(until, lane.passed)
+                position = self._repeat(lane, position, until, quiet)
+            else:
+                break
+            if position < until:
+                break
+        return position
+
+    def _repeat(self, lane: Lane, position: int, stop: int, quiet: float) -> int:
+        """The same for records that have been done before."""
+        owner, speed = self._owner, self._worker.speed
+        places = lane.order[position:stop]
+        work = owner.repeats.work(places, owner.messages[places], owner.is_double)
+        starts = self._spend([each / speed for each in work], quiet)
+        owner.repeats.note(places, starts, self._now)
+        lane.done += len(starts)
+        return position + len(starts)
+
+    def _spend(self, work: list[float], quiet: float) -> list[float]:
+        """Work as long as all of it ends before something may interfere: when each record is begun."""
+        times = list(accumulate(work, initial=self._now))
+        count = len(work) if times[-1] < quiet else bisect_left(times, quiet) - 1
+        self._now = times[count]
+        return times[:count]
+
+    def _careful(self, lane: Lane, position: int) -> bool:
+        """Work on one record, whatever happens; whether the member goes on with the next one."""
+        owner, now, unbegun = self._owner, self._now, self._owner.repeats.unbegun
+        order = lane.order.item(position)
+        message, copy = owner.messages.item(order), owner.copies.item(order)
+        is_late, has_ended = position < lane.begun, position < lane.passed
+        if not is_late:
+            lane.begin(position)
+        elif order in unbegun:
+            is_late = False
+            unbegun.remove(order)
+        elif lane.work[position] < UNLIMITED:
+            owner.attempts.setdefault(message, 1)
+        if not has_ended:
+            if is_late:
+                owner.log.retaken.append(now)
+            else:
+                owner.log.taken[copy] = now
+        owner.log.deliveries[copy] += 1
+        delivery = owner.hands.work(self._worker, message, now, is_late=is_late)
+        if self._ends_late(delivery.end):
+            return False
+        self._now = delivery.end
+        if delivery.work is CRASHED:
+            if not has_ended:
+                owner.log.returned.append(self._now)
+            self._crash(self._now)
+            return False
+        lane.done += 1
+        if delivery.work is not DONE:
+            owner.repeats.unapplied.add(order)
+        if not has_ended:
+            lane.passed = lane.done
+            owner.end(copy, Outcome.APPLIED if delivery.work is DONE else owner.skipped, self._now)
+        return True
+
+    def _ends_late(self, end: float) -> bool:
+        """Whether the run ends before this work does."""
+        if end < self._limit:
+            return False
+        self.is_over = self._owner.has_unfinished_work = True
+        return True
