@@ -29,6 +29,7 @@ from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
 from sim.components.log import Group
 from sim.components.timelines import Condition, ends_of
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -77,6 +78,8 @@ class GroupPool:
         self.is_fed_at_once = any(not link.hop for link in links)
         self.log = self.group.log
         self._partition_of = records.partition_of
+        self._messages = self._copies = np.empty(0, dtype=np.int64)
+        self._first = 0
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
@@ -90,40 +93,68 @@ class GroupPool:
         self.unapplied: set[int] = set()
         self.repeats: list[tuple[float, float, int]] = []
 
-    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
-        """Work out the whole run.
+    def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
+        """Take in records, and work out all that happens before a time.
 
         Args:
             messages: numbers of the messages, in the order of their arrival.
             times: when they are accepted, sorted, of the same shape.
+            until: later records are not yet known, s.
         """
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
-        self._messages = messages
-        self._store(messages, times)
+        low = self._first + len(self._messages)
+        self._messages = np.concatenate((self._messages, messages))
+        self._copies = np.concatenate((self._copies, self._store(messages, times)))
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
-            self._extend(start, messages[start:stop], times[start:stop])
-            until = float(times[stop - 1]) if stop < len(messages) else UNLIMITED
+            self._extend(low + start, messages[start:stop], times[start:stop])
+            self._go_on(float(times[stop - 1]) if stop < len(messages) else until)
+        if not len(messages):
+            self._go_on(until)
+        if until == UNLIMITED:
             for member in self._members:
                 member.advance(until)
-            self.write(self._lanes)
-            for lane in self._lanes:
-                lane.let_go()
-        for member in self._members:
-            member.advance(UNLIMITED)
-            member.close()
+                member.close()
         self._write_commits()
         if self.hands.tells:
             self._check_order()
 
+    def _go_on(self, until: float) -> None:
+        """Members do all that happens before a time; what is committed is let go."""
+        for member in self._members:
+            member.advance(until)
+        self.write(self._lanes)
+        for lane in self._lanes:
+            lane.let_go()
+
+    def final(self, stored: int) -> int:
+        """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
+        left = [self._messages[lane.order - self._first].min() for lane in self._lanes if len(lane.order)]
+        return int(min(left, default=stored))
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        self.log = self.group.log = ledger.named(self.log.name)
+        assert self.log.partitions is not None
+        self._partition_of = self.log.partitions
+        self.hands.turn_page(ledger, final)
+        self.attempts = self.hands.attempts_at(self.effect)
+        arrived = self._first + len(self._messages)
+        first = min([lane.order.item(0) for lane in self._lanes if len(lane.order)], default=arrived)
+        self._messages = self._messages[first - self._first :] - final
+        self._copies = self._copies[first - self._first :] - final
+        self._first = first
+        self.unbegun = {order for order in self.unbegun if order >= first}
+        self.unapplied = {order for order in self.unapplied if order >= first}
+
     def message(self, order: int) -> int:
         """The number of the message that arrived in that place."""
-        return self._messages.item(order)
+        return self._messages.item(order - self._first)
 
     def copy(self, order: int) -> int:
         """The number of its copy."""
-        return self._copies.item(order)
+        return self._copies.item(order - self._first)
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""
@@ -137,22 +168,23 @@ class GroupPool:
 
     # --- what arrives -------------------------------------------------------------------------------------
 
-    def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
-        """Give every arrival its copy; a message that arrives again gets a further one."""
+    def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> NDArray[Any]:
+        """Give every arrival its copy, and say which; a message that arrives again gets a further one."""
         is_sorted = bool(np.all(messages[1:] > messages[:-1]))
         first = messages if is_sorted else np.unique(messages, return_index=True)[1]
         self._is_double = np.zeros(self.log.messages, dtype=bool)
-        self._copies = messages
+        copies = messages
         if len(first) < len(messages):
-            self._copies = messages.copy()
+            copies = messages.copy()
             again = np.ones(len(messages), dtype=bool)
             again[first] = False
             self._is_double[messages[again]] = True
-            self._copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
+            copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
             for message, time in zip(messages.tolist(), times.tolist(), strict=True):
                 self.log.store(message, time)
         else:
             np.frombuffer(self.log.accepted)[messages] = times
+        return copies
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the partitions what arrives in a block."""
@@ -185,6 +217,7 @@ class GroupPool:
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]
+        order -= self._first
         messages, copies, ended = self._messages[order], self._copies[order], starts + work
         log, hands = self.log, self.hands
         np.frombuffer(log.taken)[copies] = starts
@@ -198,6 +231,7 @@ class GroupPool:
         self._note(starts, ended, messages)
         if self.repeats:
             begun, ended, places = (np.array(column) for column in zip(*self.repeats, strict=True))
+            places -= self._first
             messages = self._messages[places]
             np.add.at(deliveries, self._copies[places], 1)
             np.add.at(hands.applications[self.effect], messages, 1)
@@ -215,6 +249,8 @@ class GroupPool:
             rows = np.empty((len(lane.offsets), 3))
             rows[:, 0], rows[:, 1], rows[:, 2] = lane.commit_times, lane.number, lane.offsets
             self.log.commits.frombytes(rows.tobytes())
+            lane.commit_times.clear()
+            lane.offsets.clear()
 
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""
