@@ -77,6 +77,10 @@ class Hands:
             attempts, begun = self._attempts[effect], self._begun[effect]
             self._attempts[effect] = {key - final: value for key, value in attempts.items() if key >= final}
             self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
+        if self.tells:
+            told = self.told()
+            told[:, 3] -= final
+            self._told, self._told_in_blocks = [], [told]
         self._attach(ledger)
 
     def attempts_of(self, message: int) -> int:
@@ -140,9 +144,15 @@ class Hands:
         told = np.concatenate((np.array(self._told).reshape(-1, 4), *self._told_in_blocks))
         return told[np.lexsort((told[:, 2], told[:, 1], told[:, 0]))]
 
-    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What was applied, in the order in which it happened: numbers of messages, and times, s."""
+    def first_untold(self) -> float:
+        """The first message that was applied and not told of yet; infinity without any."""
+        return float(self.told()[:, 3].min(initial=UNLIMITED)) if self.tells else UNLIMITED
+
+    def completions(self, until: float = UNLIMITED) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What was applied before a time and not told yet: numbers of messages, and times, s, in order."""
         told = self.told()
+        now = int(np.searchsorted(told[:, 0], until))
+        told, self._told, self._told_in_blocks = told[:now], [], [told[now:]]
         times, scheduled = told[:, 0], told[:, 1]
         mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
         if np.any(mixed):
