@@ -174,9 +174,9 @@ def refuse_by_processes(scenario: Scenario, name: str, why: str, memory: float) 
     needed = bytes_of_a_whole_run(scenario, name)
     if needed > memory:
         raise MemoryError(
-            f"{name} of {scenario.name} cannot be worked out part by part ({why}), and its processes would "
-            f"hold about {_size(needed)}, more than the {_size(memory)} that it may use: shorten the horizon, "
-            f"or allow it with --memory {_size(1.1 * needed).replace(' ', '')}"
+            f"{name} of {scenario.name} cannot be worked out part by part ({why}), and its processes "
+            f"would hold about {_size(needed)}, more than the {_size(memory)} that it may use: shorten the "
+            f"horizon, or allow it with --memory {_size(1.1 * needed).replace(' ', '')}"
         )
 
 

@@ -92,7 +92,7 @@ def test_a_quarter_of_the_machine():
 
 
 def test_processes_hold_their_messages_whatever_is_kept():
-    """Without messages memory does not grow with them, unless processes are asked for, as the refusal says."""
+    """Without messages memory does not grow with them, but for processes, which the refusal names."""
     long = [sim.loads(TEXT.replace("1000s", horizon)) for horizon in ("100000s", "200000s")]
     constant = [estimate(each, 1, "none").memory for each in long]
     growing = [estimate(each, 1, "none", "processes") for each in long]
