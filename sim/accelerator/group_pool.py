@@ -79,7 +79,6 @@ class GroupPool:
         self.log = self.group.log
         self._partition_of = records.partition_of
         self._messages = self._copies = np.empty(0, dtype=np.int64)
-        self._first = 0
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
@@ -103,7 +102,7 @@ class GroupPool:
         """
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
-        low = self._first + len(self._messages)
+        low = len(self._messages)
         self._messages = np.concatenate((self._messages, messages))
         self._copies = np.concatenate((self._copies, self._store(messages, times)))
         for start in range(0, len(messages), _BLOCK):
@@ -130,8 +129,8 @@ class GroupPool:
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
-        left = [self._messages[lane.order - self._first].min() for lane in self._lanes if len(lane.order)]
-        return int(min(left, default=stored))
+        left = [lane.order[lane.committed :] for lane in self._lanes]
+        return int(min([self._messages[order].min() for order in left if len(order)], default=stored))
 
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
@@ -139,22 +138,21 @@ class GroupPool:
         assert self.log.partitions is not None
         self._partition_of = self.log.partitions
         self.hands.turn_page(ledger, final)
-        self.attempts = self.hands.attempts_at(self.effect)
-        arrived = self._first + len(self._messages)
-        first = min([lane.order.item(0) for lane in self._lanes if len(lane.order)], default=arrived)
-        self._messages = self._messages[first - self._first :] - final
-        self._copies = self._copies[first - self._first :] - final
-        self._first = first
-        self.unbegun = {order for order in self.unbegun if order >= first}
-        self.unapplied = {order for order in self.unapplied if order >= first}
+        kept = [lane.order.item(0) for lane in self._lanes if len(lane.order)]
+        gone = min(kept, default=len(self._messages))
+        self._messages, self._copies = self._messages[gone:] - final, self._copies[gone:] - final
+        for lane in self._lanes:
+            lane.order -= gone
+        self.unbegun = {order - gone for order in self.unbegun if order >= gone}
+        self.unapplied = {order - gone for order in self.unapplied if order >= gone}
 
     def message(self, order: int) -> int:
         """The number of the message that arrived in that place."""
-        return self._messages.item(order - self._first)
+        return self._messages.item(order)
 
     def copy(self, order: int) -> int:
         """The number of its copy."""
-        return self._copies.item(order - self._first)
+        return self._copies.item(order)
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""
@@ -217,7 +215,6 @@ class GroupPool:
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]
-        order -= self._first
         messages, copies, ended = self._messages[order], self._copies[order], starts + work
         log, hands = self.log, self.hands
         np.frombuffer(log.taken)[copies] = starts
@@ -231,7 +228,6 @@ class GroupPool:
         self._note(starts, ended, messages)
         if self.repeats:
             begun, ended, places = (np.array(column) for column in zip(*self.repeats, strict=True))
-            places -= self._first
             messages = self._messages[places]
             np.add.at(deliveries, self._copies[places], 1)
             np.add.at(hands.applications[self.effect], messages, 1)

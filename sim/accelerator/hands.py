@@ -74,9 +74,8 @@ class Hands:
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
         for effect in self.effects:
-            attempts, begun = self._attempts[effect], self._begun[effect]
-            self._attempts[effect] = {key - final: value for key, value in attempts.items() if key >= final}
-            self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
+            _leave_out(self._attempts[effect], final)
+            _leave_out(self._begun[effect], final)
         if self.tells:
             told = self.told()
             told[:, 3] -= final
@@ -244,6 +243,13 @@ class Hands:
         times[message] += 1
         if self.tells:
             self._told.append((now, self._scheduled, self.order, message))
+
+
+def _leave_out(by_message: dict[int, Any], final: int) -> None:
+    """Leave out so many messages, and number the others anew; whoever knows the mapping sees that."""
+    left = [(message - final, value) for message, value in by_message.items() if message >= final]
+    by_message.clear()
+    by_message.update(left)
 
 
 def timed(pool: Pool[Any]) -> list[Windows]:
