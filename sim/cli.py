@@ -18,6 +18,7 @@ import typer
 from sim.vocabulary import Engine, ExitCode, ScenarioError
 
 if TYPE_CHECKING:
+    from sim.experiment.estimate import Estimate
     from sim.experiment.parallel import Apply
     from sim.report.results import Results
 
@@ -147,18 +148,22 @@ def _run_one(
     file: Path, out: Path | None, numbers: dict[str, Any], how: dict[str, Any]
 ) -> tuple[Results, Path]:
     """Run one scenario with a progress bar and save what it leaves."""
-    from sim.experiment.estimate import estimate
     from sim.report.progress import progress
     from sim.report.run import run as run_scenario
     from sim.scenario.load import load
 
     scenario = load(file, **numbers)
-    expected = estimate(scenario, how["jobs"], how["keep"])
-    if expected.is_worth_telling:
-        typer.echo(str(expected), err=True)
+    folder = Path("results") / scenario.slug if out is None else out
+
+    def on_estimate(expected: Estimate) -> None:
+        if expected.is_worth_telling:
+            typer.echo(str(expected), err=True)
+
     with progress(scenario) as on_done:
-        results = run_scenario(scenario, on_done=on_done, **how)
-    return results, results.save(Path("results") / scenario.slug if out is None else out)
+        results = run_scenario(
+            scenario, on_estimate=on_estimate, on_done=on_done, scratch=folder.resolve().parent, **how
+        )
+    return results, results.save(folder)
 
 
 def _place(cluster: str | None, jobs: int | None) -> AbstractContextManager[Apply | None]:

@@ -30,6 +30,7 @@ from sim.accelerator.repeats import Repeats
 from sim.components.consumer import Pool
 from sim.components.log import Group
 from sim.components.timelines import Condition, ends_of
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -78,6 +79,7 @@ class GroupPool:
         self.is_fed_at_once = any(not link.hop for link in links)
         self.log = self.group.log
         self._partition_of = records.partition_of
+        self.messages = self.copies = np.empty(0, dtype=np.int64)
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
@@ -88,32 +90,58 @@ class GroupPool:
         self._speeds = speeds
         self.has_unfinished_work = False
 
-    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
-        """Work out the whole run.
+    def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
+        """Take in records, and work out all that happens before a time.
 
         Args:
             messages: numbers of the messages, in the order of their arrival.
             times: when they are accepted, sorted, of the same shape.
+            until: later records are not yet known, s.
         """
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
-        self.messages = messages
-        self._store(messages, times)
+        low = len(self.messages)
+        self.messages = np.concatenate((self.messages, messages))
+        self.copies = np.concatenate((self.copies, self._store(messages, times)))
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
-            self._extend(start, messages[start:stop], times[start:stop])
-            until = float(times[stop - 1]) if stop < len(messages) else UNLIMITED
+            self._extend(low + start, messages[start:stop], times[start:stop])
+            self._go_on(float(times[stop - 1]) if stop < len(messages) else until)
+        if not len(messages):
+            self._go_on(until)
+        if until == UNLIMITED:
             for member in self._members:
                 member.advance(until)
-            self.write(self._lanes)
-            for lane in self._lanes:
-                lane.let_go()
-        for member in self._members:
-            member.advance(UNLIMITED)
-            member.close()
+                member.close()
         self._write_commits()
         if self.hands.tells:
             self._check_order()
+
+    def _go_on(self, until: float) -> None:
+        """Members do all that happens before a time; what is committed is let go."""
+        for member in self._members:
+            member.advance(until)
+        self.write(self._lanes)
+        for lane in self._lanes:
+            lane.let_go()
+
+    def final(self, stored: int) -> int:
+        """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
+        left = [lane.order[lane.committed :] for lane in self._lanes]
+        return int(min([self.messages[order].min() for order in left if len(order)], default=stored))
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        self.log = self.group.log = ledger.named(self.log.name)
+        assert self.log.partitions is not None
+        self._partition_of = self.log.partitions
+        self.hands.turn_page(ledger, final)
+        kept = [lane.order.item(0) for lane in self._lanes if len(lane.order)]
+        gone = min(kept, default=len(self.messages))
+        self.messages, self.copies = self.messages[gone:] - final, self.copies[gone:] - final
+        for lane in self._lanes:
+            lane.order -= gone
+        self.repeats.leave_out(gone)
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""
@@ -127,22 +155,23 @@ class GroupPool:
 
     # --- what arrives -------------------------------------------------------------------------------------
 
-    def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
-        """Give every arrival its copy; a message that arrives again gets a further one."""
+    def _store(self, messages: NDArray[Any], times: NDArray[Any]) -> NDArray[Any]:
+        """Give every arrival its copy, and say which; a message that arrives again gets a further one."""
         is_sorted = bool(np.all(messages[1:] > messages[:-1]))
         first = messages if is_sorted else np.unique(messages, return_index=True)[1]
         self.is_double = np.zeros(self.log.messages, dtype=bool)
-        self.copies = messages
+        copies = messages
         if len(first) < len(messages):
-            self.copies = messages.copy()
+            copies = messages.copy()
             again = np.ones(len(messages), dtype=bool)
             again[first] = False
             self.is_double[messages[again]] = True
-            self.copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
+            copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
             for message, time in zip(messages.tolist(), times.tolist(), strict=True):
                 self.log.store(message, time)
         else:
             np.frombuffer(self.log.accepted)[messages] = times
+        return copies
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the partitions what arrives in a block."""
@@ -206,6 +235,8 @@ class GroupPool:
             rows = np.empty((len(lane.offsets), 3))
             rows[:, 0], rows[:, 1], rows[:, 2] = lane.commit_times, lane.number, lane.offsets
             self.log.commits.frombytes(rows.tobytes())
+            lane.commit_times.clear()
+            lane.offsets.clear()
 
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""

@@ -99,9 +99,11 @@ class Hands:
     def turn_page(self, ledger: Ledger, final: int) -> None:
         """Go on with a ledger in which the first so many messages of the present one are left out."""
         for effect in self.effects:
-            attempts, begun = self._attempts[effect], self._begun[effect]
-            self._attempts[effect] = {key - final: value for key, value in attempts.items() if key >= final}
-            self._begun[effect] = {key - final: value for key, value in begun.items() if key >= final}
+            _leave_out(self._attempts[effect], final)
+            _leave_out(self._begun[effect], final)
+        if self.tells:
+            times, starts, orders, messages = self.told()
+            self._told, self._told_in_blocks = [], [(times, starts, orders, messages - final)]
         self._attach(ledger)
 
     def attempts_at(self, effect: Effect) -> dict[int, int]:
@@ -214,9 +216,19 @@ class Hands:
             turn = np.lexsort((orders, starts, times))
         return rising, starts[turn], orders[turn], messages[turn]
 
-    def completions(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What was applied, in the order in which it happened: numbers of messages, and times, s."""
-        times, scheduled, _, messages = self.told()
+    def first_untold(self) -> float:
+        """The first message that was applied and not told of yet; infinity without any."""
+        messages = self.told()[3] if self.tells else ()
+        return float(np.min(messages)) if len(messages) else UNLIMITED
+
+    def completions(self, until: float = UNLIMITED) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What was applied before a time and not told yet: numbers of messages, and times, s, in order."""
+        told = self.told()
+        now = int(np.searchsorted(told[0], until))
+        times, starts, orders, messages = told
+        self._told = []
+        self._told_in_blocks = [(times[now:], starts[now:], orders[now:], messages[now:])]
+        times, scheduled, messages = times[:now], starts[:now], messages[:now]
         mixed = (times[1:] == times[:-1]) & (scheduled[1:] == times[1:]) & (scheduled[:-1] < times[:-1])
         if np.any(mixed):
             raise Inexact("of what happens at one instant, some takes no time")
@@ -318,6 +330,13 @@ class Hands:
         times[message] += 1
         if self.tells:
             self._told.append((now, scheduled, self.order, message))
+
+
+def _leave_out(by_message: dict[int, Any], final: int) -> None:
+    """Leave out so many messages, and number the others anew; whoever knows the mapping sees that."""
+    left = [(message - final, value) for message, value in by_message.items() if message >= final]
+    by_message.clear()
+    by_message.update(left)
 
 
 def timed(pool: Pool[Any]) -> list[Windows]:

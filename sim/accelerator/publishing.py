@@ -92,7 +92,12 @@ def longest_way(producer: Producer) -> float:
 
 def request(messages: Messages) -> Arrivals:
     """The requests of callers who wait for the work itself to be done."""
-    return np.arange(len(messages), dtype=np.int64), np.maximum(messages.published, 0.0)
+    return request_some(0, messages.published)
+
+
+def request_some(first: int, published: NDArray[Any]) -> Arrivals:
+    """The same of consecutive messages, of which the first has a number."""
+    return np.arange(first, first + len(published), dtype=np.int64), np.maximum(published, 0.0)
 
 
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:

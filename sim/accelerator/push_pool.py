@@ -23,9 +23,10 @@ from sim.accelerator.block import Block, pieces
 from sim.accelerator.hands import Delivery
 from sim.accelerator.plain import UNKNOWN, Turn
 from sim.accelerator.publishing import Inexact
-from sim.accelerator.service import Service
+from sim.accelerator.service import Service, is_full_one_day
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.topic import Subscriber
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -44,7 +45,8 @@ class PushPool:
         assert isinstance(pool.source, Subscriber)
         self.pool, self.subscriber = pool, pool.source
         self.log = pool.source.log
-        self._service = Service(pool, self.log, pool.source.options.buffer)
+        is_bounded = is_full_one_day(pool.source.options.buffer, pool.site)
+        self._service = Service(pool, self.log, pool.source.options.buffer if is_bounded else UNLIMITED)
         self.crew, self.hands, self._columns = self._service.crew, self._service.hands, self._service.columns
         assert self.log.pushed is not None
         self._pushed = np.frombuffer(self.log.pushed)
@@ -53,7 +55,6 @@ class PushPool:
         self._resting: list[_Failure] = []
         self._count = 0
         is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and not self.subscriber.hop
-        is_bounded = self.subscriber.options.buffer < len(pool.site.messages)
         self._is_delicate = is_chained and (is_bounded or not pool.is_anonymous)
         self._nothing_more_at = UNLIMITED
         self._delivered = 0
@@ -63,12 +64,13 @@ class PushPool:
         """Whether somebody is still at work when the run ends."""
         return self.crew.has_unfinished_work
 
-    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
-        """Push everything, as often as needed.
+    def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
+        """Push everything, as often as needed before a time.
 
         Args:
             messages: numbers of the messages, in the order in which the topic takes them in.
             times: when it does, sorted, of the same shape.
+            until: later messages are not yet known, s.
         """
         self._columns.take_in(messages, times)
         for numbers, pushed in pieces(messages, times):
@@ -85,9 +87,25 @@ class PushPool:
             self._pushed[written.rows] = arrivals[written.good]
             self._delivered += block.size
         self.hands.order = self._delivered - 0.5
-        while self._next_due() < self._limit:
+        while self._next_due() < min(until, self._limit):
             self._push_again()
-        self.crew.check()
+        self.crew.check(until)
+
+    def final(self, stored: int) -> int:
+        """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
+        return min((copy for _, _, _, _, copy in self._resting), default=stored)
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        self.log = self.subscriber.log = ledger.named(self.log.name)
+        assert self.log.pushed is not None
+        self._pushed = np.frombuffer(self.log.pushed)
+        self._columns.attach(self.log)
+        self.hands.turn_page(ledger, final)
+        self._failures = {copy - final: many for copy, many in self._failures.items() if copy >= final}
+        self._resting = [
+            (due, failed, turn, place, copy - final) for due, failed, turn, place, copy in self._resting
+        ]
 
     def _push(self, block: Block, due: float) -> None:
         """Push for the first time, as far as that comes before the next further attempt."""

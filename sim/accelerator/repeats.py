@@ -45,6 +45,11 @@ class Repeats:
         self._ends: list[float] = []
         self._places: list[NDArray[Any]] = []
 
+    def leave_out(self, gone: int) -> None:
+        """So many records, from the first, are left out, and the places of the others are counted anew."""
+        self.unbegun = {place - gone for place in self.unbegun if place >= gone}
+        self.unapplied = {place - gone for place in self.unapplied if place >= gone}
+
     def work(self, places: NDArray[Any], messages: NDArray[Any], is_double: NDArray[Any]) -> list[float]:
         """How long the next attempts at some records take, s, at normal speed.
 

@@ -16,6 +16,7 @@ from sim.accelerator.columns import Written
 from sim.accelerator.service import Service
 from sim.components.consumer import CRASHED, DONE, Pool, Work
 from sim.components.requests import Requests
+from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome, Reply
 
@@ -39,38 +40,53 @@ class RequestPool:
         self.log = pool.source.log
         self._service = Service(pool, self.log, shut=pool.source.api.away())
         self.crew, self.hands, self._columns = self._service.crew, self._service.hands, self._service.columns
-        self._ledger = pool.site.ledger
-        self._reply = np.frombuffer(self._ledger.reply, dtype=np.uint8)
-        self._reply_time = np.frombuffer(self._ledger.reply_time)
         self._limit = pool.site.limit
+        self._delivered = 0
+        self._attach(pool.site.ledger)
+
+    def _attach(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._reply = np.frombuffer(ledger.reply, dtype=np.uint8)
+        self._reply_time = np.frombuffer(ledger.reply_time)
 
     @property
     def has_unfinished_work(self) -> bool:
         """Whether somebody is still at work when the run ends."""
         return self.crew.has_unfinished_work
 
-    def advance(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
+    def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Handle requests.
 
         Args:
             messages: their numbers, in the order in which they are made, without gaps.
             times: when they are, sorted, of the same shape.
+            until: later requests are not yet known, s.
         """
-        done = 0
         for numbers, made in pieces(messages, times):
             low = int(numbers[0])
             careful = self.requests.api.may_die(len(self.pool.effects), low, low + len(numbers))
-            block = Block(self.pool, numbers, made, made, first=done, careful=careful)
+            block = Block(self.pool, numbers, made, made, first=self._delivered, careful=careful)
             while block.position < block.size:
                 if not self._service.serve(block, block.size):
                     now = block.visible[block.position]
-                    self.hands.order = done + block.position
+                    self.hands.order = self._delivered + block.position
                     self._serve(block.skip(), now)
             written = self._columns.write(block, self.crew)
             self._columns.accepted[written.rows] = made[written.good]
             self._answer(written, made[written.good])
-            done += block.size
-        self.crew.check()
+            self._delivered += block.size
+        self.crew.check(until)
+
+    def final(self, stored: int) -> int:
+        """Of so many requests all are final: nothing is tried again."""
+        return stored
+
+    def turn_page(self, ledger: Ledger, final: int) -> None:
+        """Go on with a ledger in which the first so many messages of the present one are left out."""
+        self.log = self.requests.log = ledger.named(self.log.name)
+        self._columns.attach(self.log)
+        self.hands.turn_page(ledger, final)
+        self._attach(ledger)
 
     def _serve(self, message: int, now: float) -> None:
         """A request arrives."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.accelerator import publishing
-from sim.accelerator.choice import choose
+from sim.accelerator.choice import Plan, choose
 from sim.accelerator.group_pool import GroupPool
 from sim.accelerator.publishing import Arrivals, Inexact
 from sim.accelerator.push_pool import PushPool
@@ -17,8 +17,9 @@ from sim.components.log import Group
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.topic import Subscriber
+from sim.engine.quantities import UNLIMITED
 
-__all__ = ["Inexact", "run"]
+__all__ = ["Blocks", "Inexact", "blocks", "run", "work_off"]
 
 
 def run(site: Site, horizon: float) -> dict[str, str]:
@@ -48,16 +49,35 @@ def run(site: Site, horizon: float) -> dict[str, str]:
         site.run_to_the_end(horizon, without)
         arrivals |= {source: inlet.arrivals() for source, inlet in inlets.items()}
     for pool in plan.pools:
-        blocks = _blocks(pool)
-        blocks.advance(*arrivals.pop(pool.source))
-        pool.is_cut_off = blocks.has_unfinished_work
-        for effect, link in plan.reports:
-            if effect in pool.effects:
-                arrivals |= publishing.report(link, *blocks.hands.completions(), site.limit)
+        work_off(blocks(pool), plan, arrivals)
     return plan.reasons
 
 
-def _blocks(pool: Pool[Any]) -> QueuePool | GroupPool | PushPool | RequestPool:
+Blocks = QueuePool | GroupPool | PushPool | RequestPool
+"""A pool that is worked out."""
+
+
+def work_off(blocks: Blocks, plan: Plan, arrivals: dict[Any, Arrivals], until: float = UNLIMITED) -> None:
+    """A pool takes what arrives for it, and reports to others.
+
+    Args:
+        blocks: the pool.
+        plan: of the whole run.
+        arrivals: at each holder; its own are taken out, what it reports before ``until`` is put in.
+        until: what arrives later is not yet known, s.
+    """
+    pool = blocks.pool
+    blocks.advance(*arrivals.pop(pool.source), until)
+    pool.is_cut_off = blocks.has_unfinished_work
+    links = [link for effect, link in plan.reports if effect in pool.effects]
+    if links:
+        messages, times = blocks.hands.completions(until)
+        for link in links:
+            arrivals |= publishing.report(link, messages, times, pool.site.limit)
+
+
+def blocks(pool: Pool[Any]) -> Blocks:
+    """What works a pool out."""
     if isinstance(pool.source, Queue):
         return QueuePool(pool)
     if isinstance(pool.source, Group):

@@ -23,12 +23,22 @@ from sim.accelerator.doors import Doors
 from sim.accelerator.hands import Delivery, Hands, timed
 from sim.accelerator.plain import UNKNOWN, Turn
 from sim.components.consumer import CRASHED, Pool
+from sim.components.site import Site
 from sim.components.timelines import Windows
 from sim.engine.ledger import CopyLog
 from sim.engine.quantities import UNLIMITED
 
 _SHORTEST, _LONGEST = 1 << 4, 1 << 11
 """Messages that the hot loop is given at once: more where it takes all of them, fewer where it stops."""
+
+
+LARGEST_MEMORY = 1 << 20
+"""Messages that fit into a memory whose places are counted while it is not known how many will come."""
+
+
+def is_full_one_day(buffer: float, site: Site) -> bool:
+    """Whether a memory of so many messages can be full; without messages nobody knows how many come."""
+    return buffer < (len(site.messages) or LARGEST_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ class Service:
         self._run = _LONGEST
         self._stopped_at: tuple[Block, int] | None = None
         self._leaves: deque[float] | None = None
-        if buffer < len(pool.site.messages):
+        if buffer < UNLIMITED:
             self._leaves = deque([-UNLIMITED] * int(buffer), maxlen=int(buffer))
 
     def serve(self, block: Block, stop: int) -> bool:

@@ -65,6 +65,7 @@ class Log:
         pauses = names(site.faults.conditions(Role.BROKER, effects, Down))
         self.node = site.wiring.add(Node(name, "log", effects, options, pauses))
         self.partitions = options.partitions
+        self.partitioner: Partitioner = options.partitioner
         self.retention = options.retention
         self.records: list[list[int]] = [[] for _ in range(options.partitions)]
         self.partition_of: NDArray[Any] = partitions_of(

@@ -1,7 +1,8 @@
 """Pages of a ledger, for runs that do not hold all of their messages at a time.
 
 A page is a ledger of consecutive messages, numbered from 0. What is final is taken off its front; what is not
-stands at the front of the next page. Left out: messages that a holder stores twice, and partitioned logs.
+stands at the front of the next page. Left out: messages that a holder stores twice. Whoever knows the keys of
+new messages says which partitions they go to.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ def turn(page: Ledger, final: int, published: NDArray[Any], watermark: float) ->
             for name in _EVENTS:
                 times = np.asarray(getattr(log, name))
                 setattr(copy, name, array("d", times[is_its(times)].tobytes()))
+            if log.partitions is not None:
+                copy.partitions = log.partitions[rows]
+                commits = np.asarray(log.commits).reshape(-1, 3)
+                copy.commits = array("d", commits[is_its(commits[:, 0])].tobytes())
     return done, following
 
 
@@ -66,9 +71,11 @@ def _not_before(watermark: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 
 def _open(page: Ledger, log: CopyLog) -> CopyLog:
-    return page.log(
+    copy = page.log(
         log.name, log.effects, pushed=log.pushed is not None, delay=log.delay, is_transit=log.is_transit
     )
+    copy.partitions = log.partitions
+    return copy
 
 
 def _copy(page: Ledger, target: Ledger, rows: slice, stop: int) -> None:

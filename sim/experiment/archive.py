@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class StudyData:
         samples: architecture, replication, metric, scope, value; None where the study was read from files.
         manifest: everything else, as in ``manifest.json``.
         status: ``STATUS_COLUMNS``; None where no caller asks for a status.
+        spilled: the file that has the messages, where they were not kept in memory.
     """
 
     name: str
@@ -67,6 +68,13 @@ class StudyData:
     samples: pd.DataFrame | None
     manifest: dict[str, Any]
     status: pd.DataFrame | None = None
+    spilled: Path | None = None
+
+    def with_messages(self) -> StudyData:
+        """The same with its messages in memory, also where a file has them."""
+        if self.spilled is None:
+            return self
+        return replace(self, messages=_read_parquet(self.spilled), spilled=None)
 
 
 def messages_frame(
@@ -117,6 +125,13 @@ def no_messages() -> pd.DataFrame:
     """The messages of a study that keeps none; ``attrs`` says why there are none."""
     frame = pd.DataFrame(columns=list(MESSAGE_COLUMNS))
     frame.attrs["why"] = WHY_NO_MESSAGES
+    return frame
+
+
+def spilled_messages() -> pd.DataFrame:
+    """In place of messages that went to a file; ``attrs`` says so."""
+    frame = pd.DataFrame(columns=list(MESSAGE_COLUMNS))
+    frame.attrs["why"] = "messages were written to a file as they came, to save memory"
     return frame
 
 
@@ -212,7 +227,9 @@ def read(folder: Path) -> StudyData:
 def _write_files(data: StudyData, folder: Path) -> None:
     _write_csv(data.summary, SUMMARY_COLUMNS, folder / "summary.csv")
     _write_csv(data.comparison, COMPARISON_COLUMNS, folder / "comparison.csv")
-    if keeps_messages(data.manifest):
+    if data.spilled is not None:
+        _put(data.spilled, folder / "messages.parquet")
+    elif keeps_messages(data.manifest):
         _write_parquet(data.messages, MESSAGE_COLUMNS, folder / "messages.parquet")
     _write_parquet(data.lag, LAG_COLUMNS, folder / "lag.parquet")
     if data.status is not None:
@@ -220,6 +237,14 @@ def _write_files(data: StudyData, folder: Path) -> None:
     manifest = {"schema_version": SCHEMA_VERSION, "name": data.name, "description": data.description}
     text = json.dumps({**manifest, **data.manifest}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _put(file: Path, path: Path) -> None:
+    """Have a file there too, without a copy where the system can."""
+    try:
+        os.link(file, path)
+    except OSError:
+        shutil.copyfile(file, path)
 
 
 def _is_replaceable(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """What a study will take, before it is run: messages, time and memory.
 
-Rough on purpose: it shall say hours or seconds, gigabytes or megabytes. The memory is that of runs which hold
-all of their messages until they are over, but for those that are told in slices.
+Rough on purpose: it shall say hours or seconds, gigabytes or megabytes. A run holds all of its messages until
+it is over, or a part of them where it is told in slices: without messages, or where they go to a file as they
+come because they would not fit (:func:`fitting`).
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from sim.accelerator.slicing import PART
 from sim.experiment.effort import estimated_seconds, expected_messages, planned_runs
 from sim.experiment.replication import is_sliceable
 from sim.scenario.model import Scenario
+from sim.vocabulary import Engine
 
 BYTES_PER_PAIR = {
     "synchronous": 380,
@@ -46,6 +49,9 @@ class Estimate:
         memory: bytes, at the peak, over all processes.
         processes: that run at the same time.
         keep: ``first``, ``all`` or ``none``: of which replications the messages are kept.
+        spills: whether runs are measured slice by slice and kept messages go to files as they come.
+        engine: how runs are made.
+        holding: the architectures whose runs hold all of their messages.
     """
 
     messages: float
@@ -55,42 +61,123 @@ class Estimate:
     memory: float
     processes: int
     keep: str
+    spills: bool
+    engine: Engine
+    holding: tuple[str, ...]
 
     @property
     def is_worth_telling(self) -> bool:
         """Whether somebody would wonder how long it takes."""
-        return self.seconds > _WORTH_TELLING
+        return self.spills or self.seconds > _WORTH_TELLING
 
     def __str__(self) -> str:
         return (
             f"about {self.messages:,.0f} messages × {_counted(self.effects, 'effect')} × "
             f"{_counted(self.runs, 'run')}: {_duration(self.seconds)}, {_size(self.memory)} of memory"
+            + (", messages go to a file as they come" if self.spills else "")
         )
 
 
-def estimate(scenario: Scenario, jobs: int | None = None, keep: str = "first") -> Estimate:
+def estimate(
+    scenario: Scenario,
+    jobs: int | None = None,
+    keep: str = "first",
+    engine: Engine | str = Engine.AUTO,
+    *,
+    spills: bool = False,
+) -> Estimate:
     """Estimate a study.
 
     Args:
         scenario: the question; with a precision, at least its first replications are run.
         jobs: processes; as many as the machine has, and as there are runs, where it is left out.
         keep: of which replications the messages are kept.
+        engine: how runs are made; processes hold all of their messages.
+        spills: whether kept messages go to files as they come.
     """
+    engine = Engine(engine)
     messages = expected_messages(scenario)
     pairs = messages * len(scenario.effects)
-    kinds = [design.kind for design in scenario.architectures.values()]
     runs = planned_runs(scenario)
     processes = max(min(os.cpu_count() or 1 if jobs is None else jobs, runs), 1)
     seconds = estimated_seconds(scenario) / processes
+    is_told_in_slices = (spills or keep == "none") and engine is not Engine.PROCESSES
+    holding = [
+        name for name in scenario.architectures if not (is_told_in_slices and is_sliceable(scenario, name))
+    ]
+    page = min(messages, 2 * PART) * len(scenario.effects)  # one is turned while the next is begun
     each = [
-        0 if keep == "none" and is_sliceable(scenario, name) else BYTES_PER_PAIR[kind]
-        for name, kind in zip(scenario.architectures, kinds, strict=True)
+        (pairs if name in holding else page)
+        * (BYTES_PER_PAIR[design.kind] + (BYTES_PER_KEPT_PAIR if spills else 0))
+        for name, design in scenario.architectures.items()
     ]
     largest = sorted(each, reverse=True)
     at_once = sum(largest[number // scenario.replications] for number in range(processes))
-    kept = {"none": 0, "first": len(kinds), "all": runs}[keep]
-    memory = processes * _BASE + pairs * (at_once + kept * BYTES_PER_KEPT_PAIR)
-    return Estimate(messages, len(scenario.effects), runs, seconds, memory, processes, keep)
+    kept = 0 if spills else {"none": 0, "first": len(scenario.architectures), "all": runs}[keep]
+    memory = processes * _BASE + at_once + kept * pairs * BYTES_PER_KEPT_PAIR
+    return Estimate(
+        messages,
+        len(scenario.effects),
+        runs,
+        seconds,
+        memory,
+        processes,
+        keep,
+        spills,
+        engine,
+        tuple(holding),
+    )
+
+
+def fitting(
+    scenario: Scenario, expected: Estimate, memory: float, jobs: int | None = None, *, can_spill: bool = True
+) -> Estimate:
+    """How a study can be run in so much memory: as it is, or with its messages in files as they come.
+
+    Args:
+        scenario: the question.
+        expected: what it takes as it is.
+        memory: bytes that it may use.
+        jobs: processes, as for :func:`estimate`.
+        can_spill: whether messages can go to files.
+
+    Raises:
+        MemoryError: it cannot; the text says how much it would need, and what to change.
+    """
+    if expected.memory > memory and expected.keep != "none" and can_spill:
+        spilling = estimate(scenario, jobs, expected.keep, expected.engine, spills=True)
+        if spilling.memory <= memory:
+            return spilling
+        expected = min(expected, spilling, key=lambda each: each.memory)
+    refuse_what_does_not_fit(scenario, expected, memory)
+    return expected
+
+
+def bytes_of_a_whole_run(scenario: Scenario, name: str) -> float:
+    """Memory of a run of an architecture that holds all of its messages."""
+    pairs = expected_messages(scenario) * len(scenario.effects)
+    return _BASE + pairs * BYTES_PER_PAIR[scenario.architectures[name].kind]
+
+
+def refuse_by_processes(scenario: Scenario, name: str, why: str, memory: float) -> None:
+    """Refuse a run that blocks have to leave to its processes, if those would need more than it may use.
+
+    Args:
+        scenario: the question.
+        name: of the architecture.
+        why: blocks cannot tell what happens.
+        memory: bytes that one run may use.
+
+    Raises:
+        MemoryError: with what to change.
+    """
+    needed = bytes_of_a_whole_run(scenario, name)
+    if needed > memory:
+        raise MemoryError(
+            f"{name} of {scenario.name} cannot be worked out part by part ({why}), and its processes "
+            f"would hold about {_size(needed)}, more than the {_size(memory)} that it may use: shorten the "
+            f"horizon, or allow it with --memory {_size(1.1 * needed).replace(' ', '')}"
+        )
 
 
 def usable_memory() -> float:
@@ -123,8 +210,12 @@ def refuse_what_does_not_fit(scenario: Scenario, expected: Estimate, memory: flo
         ways.append("run fewer at a time with --jobs 1")
     if expected.keep == "all":
         ways.append("leave out --keep all")
-    if expected.keep != "none":
+    if expected.keep != "none" and not expected.spills:
         ways.append("keep no messages with --no-messages")
+    if expected.engine is Engine.PROCESSES:
+        ways.append("leave out --engine processes, which hold all messages")
+    elif expected.holding and (expected.spills or expected.keep == "none"):
+        ways.append(f"leave out {' and '.join(expected.holding)}, which cannot be run part by part")
     ways.append(f"allow it with --memory {_size(1.1 * expected.memory).replace(' ', '')}")
     raise MemoryError(
         f"{scenario.name} would need about {_size(expected.memory)} of memory ({expected}), more than the "

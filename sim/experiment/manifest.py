@@ -77,15 +77,20 @@ def manifest(
     }
 
 
-def messages_kept(which: str) -> dict[str, Any]:
+def messages_kept(which: str, *, spills: bool = False) -> dict[str, Any]:
     """Of which replications the messages are kept, and where percentiles come from.
 
     Args:
         which: ``first``, ``all`` or ``none``.
+        spills: whether they went to files while runs were measured slice by slice.
     """
-    error = ERROR if which == "none" else 0.0
+    error = ERROR if spills or which == "none" else 0.0
     source = "a histogram over the bits of the values" if error else "every message"
-    return {"messages_kept": which, "percentiles": {"from": source, "relative_error": error}}
+    return {
+        "messages_kept": which,
+        "messages_spilled": spills,
+        "percentiles": {"from": source, "relative_error": error},
+    }
 
 
 def _mean_offered(runs: Sequence[Run]) -> float:

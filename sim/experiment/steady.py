@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sim.accelerator.publishing import Inexact
 from sim.analysis import window
 from sim.analysis.warmup import mean_series, mser5
 from sim.experiment.parallel import Apply
-from sim.experiment.replication import run_replication
+from sim.experiment.replication import simulate_in_slices
 from sim.forecast.stability import unstable
 from sim.scenario.model import Scenario
 from sim.vocabulary import Engine, ScenarioError
@@ -95,7 +96,22 @@ def _latencies(
     scenario: Scenario, name: str, replication: int, engine: Engine
 ) -> tuple[str, int, np.ndarray, np.ndarray]:
     """Publish times and latencies of the messages of one run, NaN where one never came to its end."""
-    record = run_replication(scenario, name, replication, engine)
-    counted = window.published_inside(record)
-    latency = window.last_applied(record) - record.published
-    return name, replication, record.published[counted], latency[counted]
+    try:
+        published, latency = _measured(scenario, name, replication, engine)
+    except Inexact:
+        published, latency = _measured(scenario, name, replication, Engine.PROCESSES)
+    return name, replication, published, latency
+
+
+def _measured(
+    scenario: Scenario, name: str, replication: int, engine: Engine
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, slice by slice where that is possible: no more than these two columns is held."""
+    published: list[np.ndarray] = []
+    latency: list[np.ndarray] = []
+    for piece in simulate_in_slices(scenario, name, replication, engine)[0]:
+        record = piece.record
+        counted = window.published_inside(record)
+        published.append(record.published[counted])
+        latency.append(window.last_applied(record)[counted] - record.published[counted])
+    return np.concatenate(published), np.concatenate(latency)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +29,15 @@ from sim.analysis.measure import measure
 from sim.analysis.status import status_series
 from sim.analysis.streaming import fold
 from sim.engine.record import FaultWindow, PoolUse, Record
-from sim.experiment.archive import StudyData, messages_frame, no_messages, stack
+from sim.engine.slices import Slice
+from sim.experiment.archive import StudyData, messages_frame, no_messages, spilled_messages, stack
 from sim.experiment.effort import estimated_seconds, planned_runs
+from sim.experiment.estimate import refuse_by_processes
 from sim.experiment.judging import judged, values_of, watched
 from sim.experiment.manifest import manifest, messages_kept
 from sim.experiment.parallel import Apply, applier
 from sim.experiment.replication import Ways, simulate, simulate_in_slices
+from sim.experiment.spill import Spill, join, spill
 from sim.experiment.steady import refuse_without_a_steady_state, settle
 from sim.forecast.forecast import beside, forecast
 from sim.scenario.model import Scenario
@@ -111,16 +116,39 @@ def _simulate(scenario: Scenario, architecture: str, replication: int, engine: E
 
 
 def run_in_slices(
-    scenario: Scenario, architecture: str, replication: int, engine: Engine = Engine.AUTO
+    scenario: Scenario,
+    architecture: str,
+    replication: int,
+    engine: Engine = Engine.AUTO,
+    path: Path | None = None,
+    memory: float = float("inf"),
 ) -> Run:
-    """Simulate once and keep what the study needs, without the messages; percentiles are approximate."""
-    step = grid_step(scenario.horizon)
+    """Simulate once and keep what the study needs, without the messages; percentiles are approximate.
+
+    Args:
+        scenario: the question.
+        architecture: its name.
+        replication: counted from 0.
+        engine: how.
+        path: a file that takes the messages as they come; None where they are not kept.
+        memory: bytes that a run may use which has to hold its messages after all.
+
+    Raises:
+        MemoryError: it would need more.
+    """
     try:
-        told, ways = simulate_in_slices(scenario, architecture, replication, engine)
-        found = fold(told, step)
-    except Inexact:
-        told, ways = simulate_in_slices(scenario, architecture, replication, Engine.PROCESSES)
-        found = fold(told, step)
+        return _run_in_slices(scenario, architecture, replication, engine, path)
+    except Inexact as found:
+        refuse_by_processes(scenario, architecture, str(found), memory)
+        return _run_in_slices(scenario, architecture, replication, Engine.PROCESSES, path)
+
+
+def _run_in_slices(
+    scenario: Scenario, architecture: str, replication: int, engine: Engine, path: Path | None
+) -> Run:
+    told, ways = simulate_in_slices(scenario, architecture, replication, engine)
+    with nullcontext() if path is None else spill(path, list(scenario.architectures)) as rows:
+        found = fold(told if rows is None else _written(told, rows), grid_step(scenario.horizon))
     last = found.last
     return Run(
         architecture=architecture,
@@ -138,6 +166,13 @@ def run_in_slices(
     )
 
 
+def _written(slices: Iterable[Slice], rows: Spill) -> Iterator[Slice]:
+    """The same slices, each of them in the file."""
+    for piece in slices:
+        rows.add(piece)
+        yield piece
+
+
 def run_study(
     scenario: Scenario,
     *,
@@ -146,6 +181,8 @@ def run_study(
     engine: Engine = Engine.AUTO,
     keeps_all_messages: bool = False,
     keeps_no_messages: bool = False,
+    spill_to: Path | None = None,
+    memory: float = float("inf"),
     on_done: Callable[[Run], None] | None = None,
 ) -> StudyData:
     """Run every architecture in as many replications as are asked for, or as the precision needs.
@@ -157,7 +194,12 @@ def run_study(
         engine: how runs are made; the results are the same.
         keeps_all_messages: keep the messages of all replications, not only of the first.
         keeps_no_messages: keep none, and measure the runs without them (:mod:`sim.analysis.streaming`).
+        spill_to: a folder for the messages, which go there as they come; the runs are measured without them.
+        memory: bytes for a run that has to hold its messages although it was to be told in slices.
         on_done: told of each run as it ends, in any order.
+
+    Raises:
+        MemoryError: a run would need more.
     """
     started = time.perf_counter()
     if apply is None:
@@ -169,8 +211,11 @@ def run_study(
 
     def add(numbers: Iterable[int]) -> None:
         tasks = [(scenario, name, number, engine) for number in numbers for name in names]
-        if keeps_no_messages:
-            found = apply(run_in_slices, tasks)
+        if keeps_no_messages or spill_to is not None:
+            files = [_file(spill_to, names, task, keeps_all_messages) for task in tasks]
+            found = apply(
+                run_in_slices, [(*task, file, memory) for task, file in zip(tasks, files, strict=True)]
+            )
         else:
             found = apply(run_one, [(*task, keeps_all_messages or task[2] == 0) for task in tasks])
         for run in found:
@@ -186,7 +231,7 @@ def run_study(
     effects = list(scenario.effects)
     told = manifest(scenario, runs, warmup, stop)
     kept = "none" if keeps_no_messages else "all" if keeps_all_messages else "first"
-    told |= messages_kept(kept)
+    told |= messages_kept(kept, spills=spill_to is not None)
     told["verdicts"] = judged(scenario, samples, told)
     summary = summarize(samples, effects)
     told["theory"] = beside(forecast(scenario), summary)
@@ -196,12 +241,36 @@ def run_study(
         description=scenario.description,
         summary=summary,
         comparison=compare(samples, scenario.baseline, effects),
-        messages=no_messages() if keeps_no_messages else stack(frames),
+        messages=_messages(frames, spill_to, is_kept=not keeps_no_messages),
         lag=stack(run.lag for run in runs),
         samples=samples,
         manifest=told,
         status=stack(statuses) if statuses else None,
+        spilled=None if spill_to is None else _joined(spill_to),
     )
+
+
+def _file(folder: Path | None, names: list[str], task: tuple[Any, ...], keeps_all: bool) -> Path | None:
+    """Where the messages of a run go, if they are kept in files: the names have the order of the rows."""
+    _, name, number, _ = task
+    if folder is None or not (keeps_all or number == 0):
+        return None
+    return folder / f"{names.index(name):04}.{number:06}.parquet"
+
+
+def _joined(folder: Path) -> Path:
+    """One file of the messages of all runs; theirs are removed."""
+    parts = sorted(folder.glob("*.*.parquet"))
+    join(parts, folder / "messages.parquet")
+    for part in parts:
+        part.unlink()
+    return folder / "messages.parquet"
+
+
+def _messages(frames: list[pd.DataFrame], spill_to: Path | None, *, is_kept: bool) -> pd.DataFrame:
+    if spill_to is not None:
+        return spilled_messages()
+    return stack(frames) if is_kept else no_messages()
 
 
 def _replicate(scenario: Scenario, runs: list[Run], add: Callable[[Iterable[int]], None]) -> dict[str, Any]:

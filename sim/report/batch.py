@@ -90,7 +90,7 @@ def run_all(
         options: for :func:`sim.load`, the same for all.
         how: further arguments of :func:`sim.run`, the same for all.
     """
-    how = how or {}
+    how = {**(how or {}), "scratch": folder}
     work = list(zip(files, _loaded(files, options), strict=True))
     if apply is not None or (jobs is None and is_told_where()):
         yield from (_run_one(path, scenario, folder, {"apply": apply, **how}) for path, scenario in work)
@@ -98,7 +98,7 @@ def run_all(
     from joblib import Parallel, delayed  # noqa: PLC0415 - heavy, and only needed here
 
     processes = jobs or min(os.cpu_count() or 1, len(files))
-    share = ((how.get("memory") if how else None) or usable_memory()) / processes
+    share = (how.get("memory") or usable_memory()) / processes
     how = {"jobs": 1, **how, "memory": share}
     parallel: Any = Parallel(n_jobs=processes, return_as="generator")
     yield from parallel(delayed(_run_one)(path, scenario, folder, how) for path, scenario in work)

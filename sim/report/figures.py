@@ -32,11 +32,11 @@ __all__ = ["lag", "latency", "outcomes", "save_all", "show_in_notebook", "throug
 def save_all(data: StudyData, folder: Path) -> None:
     """Write ``lag.png``, ``outcomes.png``, ``latency.png`` and ``throughput.png`` into a folder.
 
-    Without messages the last two are left out.
+    Without messages, and where a file has them because they are many, the last two are left out.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - only where files are written
 
-    of_messages = (latency, throughput) if keeps_messages(data.manifest) else ()
+    of_messages = (latency, throughput) if keeps_messages(data.manifest) and data.spilled is None else ()
     for draw in (lag, outcomes, *of_messages):
         axes: Any = draw(data)
         figure = axes.ravel()[0].get_figure()

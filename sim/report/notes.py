@@ -40,9 +40,16 @@ def notes(data: StudyData) -> list[str]:
 
 
 def _no_messages(data: StudyData) -> str:
-    if keeps_messages(data.manifest):
+    spills = data.manifest.get("messages_spilled", False)
+    if keeps_messages(data.manifest) and not spills:
         return ""
     error = data.manifest["percentiles"]["relative_error"]
+    if spills:
+        return (
+            "Messages went to messages.parquet as they came, since they would not fit into memory: "
+            f"percentiles are within {numbers.percent(error)} of themselves, and no pictures of latency and "
+            "throughput were made."
+        )
     return (
         f"Messages were not kept: percentiles are within {numbers.percent(error)} of themselves, "
         "and there are no pictures of latency and throughput."

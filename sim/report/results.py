@@ -60,9 +60,9 @@ class Results:
     def messages(self) -> pd.DataFrame:
         """One row per message and effect, of replication 0 unless more were kept.
 
-        Empty where none were: ``messages.attrs["why"]`` says so.
+        Where a file has them, it is read each time. Empty where none were: ``messages.attrs["why"]`` says so.
         """
-        return self.data.messages
+        return self.data.with_messages().messages
 
     @property
     def lag(self) -> pd.DataFrame:
@@ -149,7 +149,7 @@ class Results:
     def _plot(self, name: str, ax: Any) -> Any:
         from sim.report import figures  # noqa: PLC0415 - Matplotlib is heavy
 
-        axes = getattr(figures, name)(self.data, ax)
+        axes = getattr(figures, name)(self.data.with_messages(), ax)
         if ax is None:
             figures.show_in_notebook(axes)
         return axes

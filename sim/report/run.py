@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sim.experiment.estimate import estimate, refuse_what_does_not_fit
-from sim.experiment.parallel import Apply
+from sim.experiment.estimate import Estimate, estimate, fitting, usable_memory
+from sim.experiment.parallel import Apply, is_told_where
 from sim.experiment.study import Run, run_study
 from sim.report.results import Results
 from sim.scenario.load import load
@@ -28,6 +31,8 @@ def run(  # noqa: PLR0913 - one argument per option
     overrides: Sequence[str] = (),
     keep: str = "first",
     memory: float | None = None,
+    scratch: Path | None = None,
+    on_estimate: Callable[[Estimate], None] | None = None,
     on_done: Callable[[Run], None] | None = None,
 ) -> Results:
     """Run a scenario.
@@ -43,7 +48,11 @@ def run(  # noqa: PLR0913 - one argument per option
         overrides: ``path=value`` as after ``--set``; only with a file.
         keep: ``first``, ``all`` or ``none``: of which replications the messages are kept. Without any, the
             runs are measured slice by slice and percentiles are approximate (``manifest["percentiles"]``).
-        memory: bytes that the study may use; a quarter of the machine's where it is left out.
+        memory: bytes that the study may use; a quarter of the machine's where it is left out. What would need
+            more is measured slice by slice, and its messages go to a file as they come: percentiles are
+            approximate then too, and ``messages`` reads that file.
+        scratch: the folder for that file; the system's for temporary files where it is left out.
+        on_estimate: told what the study will take, before it begins.
         on_done: told of each run as it ends.
 
     Raises:
@@ -62,14 +71,41 @@ def run(  # noqa: PLR0913 - one argument per option
         )
     else:
         scenario = load(scenario, overrides=overrides, replications=replications, seed=seed)
-    refuse_what_does_not_fit(scenario, estimate(scenario, jobs, keep), memory)
-    data = run_study(
+    allowed = usable_memory() if memory is None else memory
+    expected = fitting(
         scenario,
-        jobs=jobs,
-        apply=apply,
-        engine=Engine(engine),
-        keeps_all_messages=keep == "all",
-        keeps_no_messages=keep == "none",
-        on_done=on_done,
+        estimate(scenario, jobs, keep, engine),
+        allowed,
+        jobs,
+        can_spill=apply is None and not is_told_where(),  # elsewhere files may not be seen from here
     )
-    return Results(data)
+    if on_estimate is not None:
+        on_estimate(expected)
+    folder = _folder(scratch) if expected.spills else None
+    try:
+        data = run_study(
+            scenario,
+            jobs=jobs,
+            apply=apply,
+            engine=Engine(engine),
+            keeps_all_messages=keep == "all",
+            keeps_no_messages=keep == "none",
+            spill_to=folder,
+            memory=allowed / expected.processes,
+            on_done=on_done,
+        )
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    results = Results(data)
+    if folder is not None:
+        weakref.finalize(results, shutil.rmtree, folder, ignore_errors=True)
+    return results
+
+
+def _folder(scratch: Path | None) -> Path:
+    """A new folder for messages, which vanishes with the results."""
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".messages_", dir=scratch)).resolve()

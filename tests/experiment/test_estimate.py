@@ -9,6 +9,7 @@ from sim.experiment.effort import SECONDS_PER_PAIR, SECONDS_PER_RUN
 from sim.experiment.estimate import (
     BYTES_PER_PAIR,
     estimate,
+    fitting,
     refuse_what_does_not_fit,
     usable_memory,
 )
@@ -88,3 +89,39 @@ def test_a_quarter_of_the_machine():
     assert usable_memory() > 0
     with pytest.raises(MemoryError):
         sim.run(sim.loads(TEXT), memory=1000.0)
+
+
+def test_processes_hold_their_messages_whatever_is_kept():
+    """Without messages memory does not grow with them, but for processes, which the refusal names."""
+    long = [sim.loads(TEXT.replace("1000s", horizon)) for horizon in ("100000s", "200000s")]
+    constant = [estimate(each, 1, "none").memory for each in long]
+    growing = [estimate(each, 1, "none", "processes") for each in long]
+    assert constant[0] == constant[1] < growing[0].memory < growing[1].memory
+    with pytest.raises(MemoryError, match="leave out --engine processes") as told:
+        refuse_what_does_not_fit(long[0], growing[0], 1e9)
+    assert "--no-messages" not in str(told.value)
+
+
+def test_what_cannot_be_run_part_by_part_is_named():
+    """Who keeps no messages learns which architecture holds them all the same."""
+    bounded = TEXT.replace("single_broker: {consumers: 2}", "single_broker: {queue: {capacity: 5}}")
+    scenario = sim.loads(bounded.replace("1000s", "100000s"))
+    expected = estimate(scenario, 1, "none")
+    assert expected.holding == ("single_broker",)
+    with pytest.raises(MemoryError, match="leave out single_broker, which cannot be run part by part"):
+        fitting(scenario, expected, 1e9)
+
+
+def test_what_does_not_fit_goes_to_files():
+    """A study that would not fit is told in slices where that is possible, and only then."""
+    scenario = sim.loads(TEXT.replace("1000s", "100000s"))
+    whole = estimate(scenario, 1)
+    assert fitting(scenario, whole, whole.memory) is whole
+    spilling = fitting(scenario, whole, 1e9, 1)
+    assert spilling.spills
+    assert spilling.memory <= 1e9 < whole.memory
+    assert "messages go to a file" in str(spilling)
+    with pytest.raises(MemoryError):
+        fitting(scenario, whole, 1e9, 1, can_spill=False)
+    with pytest.raises(MemoryError):
+        fitting(scenario, estimate(scenario, 1, engine="processes"), 1e9, 1)
