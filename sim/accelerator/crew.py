@@ -135,7 +135,8 @@ class Crew:
             end += self.pool.hop
         for stage in block.stages or (block.work,):
             end += stage[position] / speed
-        return end <= min(limit, self.workers[number].undisturbed_until)
+        self.bounds.limits[number] = min(limit, self.workers[number].undisturbed_until)
+        return end <= self.bounds.limits[number]
 
     def set_limit(self, limit: float) -> None:
         """No delivery of the hot loop may end later."""
@@ -290,14 +291,18 @@ class Crew:
     def leave(self, worker: Worker) -> None:
         """A worker that has just crashed is away, and free again when it is back."""
         place = next(place for place, entry in enumerate(self._free) if entry[3] == worker.index)
-        entry = self._free[place]
-        if entry[0] == UNLIMITED:
-            return
-        while (outage := worker.outage_at(entry[0])) is not None:
-            entry = (outage.end, UNLIMITED, worker.index, worker.index)
-        self._free[place] = entry
-        heapify(self._free)
+        now = self._free[place][0]
+        if now < UNLIMITED and worker.outage_at(now) is not None:
+            self._free[place] = self._back(worker, now)
+            heapify(self._free)
         self.bounds.limits[worker.index] = self._undisturbed(worker.index)
+
+    def _back(self, worker: Worker, now: float) -> plain.Free:
+        """When a worker is back that is away at a time: no outage follows at once."""
+        while now < UNLIMITED and (outage := worker.outage_at(now)) is not None:
+            now = outage.end
+        self.bounds.limits[worker.index] = self._undisturbed(worker.index)
+        return now, UNLIMITED, worker.index, worker.index
 
     def turn_of_arrival(self) -> plain.Turn:
         """The turn of what happens at once when a message arrives."""
@@ -311,12 +316,11 @@ class Crew:
         """A worker that is free goes away when an outage begins, and waits anew when it is back."""
         since, _, _, number = entry
         worker = self.workers[number]
-        self._is_disturbed = True
         is_idle = since < worker.undisturbed_until
         begin = worker.undisturbed_until if is_idle else since
-        outage = worker.outage_at(begin)
-        if outage is not None:
-            return (outage.end, UNLIMITED, number, number)
+        if worker.outage_at(begin) is not None:
+            return self._back(worker, begin)
+        self.bounds.limits[number] = self._undisturbed(number)
         return (begin, UNLIMITED, number, number) if is_idle else entry
 
     def _wait_until(self, end: float) -> None:

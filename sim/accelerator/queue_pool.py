@@ -173,9 +173,7 @@ class QueuePool:
         position = block.position
         if block.work[position] == UNLIMITED:
             return False
-        start = max(block.visible[position], self.crew.free_since())
-        if start >= self.crew.goes_on_at():
-            return False
+        start, _ = self.crew.next(block.visible[position])
         limit = min(self._last, block.times[position] + self._retention)
         for windows in self._windows:
             limit = min(limit, windows.quiet_until(start))
