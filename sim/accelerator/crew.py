@@ -65,29 +65,32 @@ class Crew:
         self._ends: list[tuple[float, float, float]] | None = None
         if not (self.is_alike or is_one_stretch):
             self._ends = []
-        self._ends_in_blocks: list[NDArray[Any]] = []
+        self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
         """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
         if self._ends is not None:
-            self._ends_in_blocks.append(np.stack((ends, scheduled, starts), axis=1))
+            self._ends_in_blocks.append((ends, scheduled, starts))
 
     def check(self, until: float = UNLIMITED) -> None:
         """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
 
         It is not always where deliveries consist of several stretches: then what came before them decides.
-        What ends later than a time is looked at again the next time.
+        What ends later than a time is looked at again the next time; what is still to come does.
         """
         if self._ends is None:
             return
-        ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
-        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
-        in_order = np.sort(ends[:, 0])
-        if not np.any(in_order[1:] == in_order[:-1]):
+        parts = [*self._ends_in_blocks, tuple(np.array(self._ends).reshape(-1, 3).T)]
+        ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        left = ends >= until
+        self._ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
+        in_order = np.sort(ends)
+        if not (in_order[1:] == in_order[:-1]).any():
             return
-        ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
-        is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
-        if np.any(is_tie):
+        turn = np.lexsort((starts, scheduled, ends))
+        ends, scheduled, starts = ends[turn], scheduled[turn], starts[turn]
+        is_tie = (ends[1:] == ends[:-1]) & (scheduled[1:] == scheduled[:-1]) & (starts[1:] > starts[:-1])
+        if is_tie.any():
             raise Inexact("workers get free at one instant, in an order that goes back far")
 
     def free_since(self) -> float:

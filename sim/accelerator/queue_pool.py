@@ -167,6 +167,7 @@ class QueuePool:
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
+        crew.check(block.visible[-1])
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
