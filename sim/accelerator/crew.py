@@ -65,29 +65,32 @@ class Crew:
         self._ends: list[tuple[float, float, float]] | None = None
         if not (self.is_alike or is_one_stretch):
             self._ends = []
-        self._ends_in_blocks: list[NDArray[Any]] = []
+        self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
         """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
         if self._ends is not None:
-            self._ends_in_blocks.append(np.stack((ends, scheduled, starts), axis=1))
+            self._ends_in_blocks.append((ends, scheduled, starts))
 
     def check(self, until: float = UNLIMITED) -> None:
         """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
 
         It is not always where deliveries consist of several stretches: then what came before them decides.
-        What ends later than a time is looked at again the next time.
+        What ends later than a time is looked at again the next time; what is still to come does.
         """
         if self._ends is None:
             return
-        ends = np.concatenate((np.array(self._ends).reshape(-1, 3), *self._ends_in_blocks))
-        self._ends, self._ends_in_blocks = [], [ends[ends[:, 0] >= until]]
-        in_order = np.sort(ends[:, 0])
-        if not np.any(in_order[1:] == in_order[:-1]):
+        parts = [*self._ends_in_blocks, tuple(np.array(self._ends).reshape(-1, 3).T)]
+        ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        left = ends >= until
+        self._ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
+        in_order = np.sort(ends)
+        if not (in_order[1:] == in_order[:-1]).any():
             return
-        ends = ends[np.lexsort((ends[:, 2], ends[:, 1], ends[:, 0]))]
-        is_tie = np.all(ends[1:, :2] == ends[:-1, :2], axis=1) & (ends[1:, 2] > ends[:-1, 2])
-        if np.any(is_tie):
+        turn = np.lexsort((starts, scheduled, ends))
+        ends, scheduled, starts = ends[turn], scheduled[turn], starts[turn]
+        is_tie = (ends[1:] == ends[:-1]) & (scheduled[1:] == scheduled[:-1]) & (starts[1:] > starts[:-1])
+        if is_tie.any():
             raise Inexact("workers get free at one instant, in an order that goes back far")
 
     def free_since(self) -> float:
@@ -135,7 +138,8 @@ class Crew:
             end += self.pool.hop
         for stage in block.stages or (block.work,):
             end += stage[position] / speed
-        return end <= min(limit, self.workers[number].undisturbed_until)
+        self.bounds.limits[number] = min(limit, self.workers[number].undisturbed_until)
+        return end <= self.bounds.limits[number]
 
     def set_limit(self, limit: float) -> None:
         """No delivery of the hot loop may end later."""
@@ -290,14 +294,18 @@ class Crew:
     def leave(self, worker: Worker) -> None:
         """A worker that has just crashed is away, and free again when it is back."""
         place = next(place for place, entry in enumerate(self._free) if entry[3] == worker.index)
-        entry = self._free[place]
-        if entry[0] == UNLIMITED:
-            return
-        while (outage := worker.outage_at(entry[0])) is not None:
-            entry = (outage.end, UNLIMITED, worker.index, worker.index)
-        self._free[place] = entry
-        heapify(self._free)
+        now = self._free[place][0]
+        if now < UNLIMITED and worker.outage_at(now) is not None:
+            self._free[place] = self._back(worker, now)
+            heapify(self._free)
         self.bounds.limits[worker.index] = self._undisturbed(worker.index)
+
+    def _back(self, worker: Worker, now: float) -> plain.Free:
+        """When a worker is back that is away at a time: no outage follows at once."""
+        while now < UNLIMITED and (outage := worker.outage_at(now)) is not None:
+            now = outage.end
+        self.bounds.limits[worker.index] = self._undisturbed(worker.index)
+        return now, UNLIMITED, worker.index, worker.index
 
     def turn_of_arrival(self) -> plain.Turn:
         """The turn of what happens at once when a message arrives."""
@@ -311,12 +319,11 @@ class Crew:
         """A worker that is free goes away when an outage begins, and waits anew when it is back."""
         since, _, _, number = entry
         worker = self.workers[number]
-        self._is_disturbed = True
         is_idle = since < worker.undisturbed_until
         begin = worker.undisturbed_until if is_idle else since
-        outage = worker.outage_at(begin)
-        if outage is not None:
-            return (outage.end, UNLIMITED, number, number)
+        if worker.outage_at(begin) is not None:
+            return self._back(worker, begin)
+        self.bounds.limits[number] = self._undisturbed(number)
         return (begin, UNLIMITED, number, number) if is_idle else entry
 
     def _wait_until(self, end: float) -> None:

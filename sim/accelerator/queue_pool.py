@@ -167,15 +167,14 @@ class QueuePool:
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
+        crew.check(block.visible[-1])
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
         position = block.position
         if block.work[position] == UNLIMITED:
             return False
-        start = max(block.visible[position], self.crew.free_since())
-        if start >= self.crew.goes_on_at():
-            return False
+        start, _ = self.crew.next(block.visible[position])
         limit = min(self._last, block.times[position] + self._retention)
         for windows in self._windows:
             limit = min(limit, windows.quiet_until(start))

@@ -68,25 +68,37 @@ class Redeliveries:
             When anything comes back next; if that is by then, the pool has to see to it.
         """
         block, crew, failing, hands = self.block, self._crew, self._failing, self._hands
-        hop, timeout, other = self._pool.hop, self._timeout, self.other
-        hands.order = max(hands.order, block.first + len(block.starts) - 1)
-        while (due := self.due()) <= until and due < other:
-            index = self._next
+        starts, positions, timeout, other = block.starts, self._positions, self._timeout, self.other
+        hop, delivered, index, due = self._pool.hop, len(starts), self._next, UNLIMITED
+        hands.order = max(hands.order, block.first + delivered - 1)
+        while index < len(positions):
+            position = positions[index]
+            if position >= delivered:
+                due = block.visible[position] + timeout
+                break
+            since = starts[position]
+            due = since + timeout
+            if due > until or due >= other:
+                break
+            if math.isnan(since):  # it took the careful way
+                index, due = index + 1, UNLIMITED
+                continue
             start, speed, limit, worker = crew.undisturbed(due)
             begun = end = start + hop
             for duration in failing.stages[index]:
                 begun, end = end, end + duration / speed
-            expires = block.times[self._positions[index]] + self._retention
+            expires = block.times[position] + self._retention
             if failing.fails[index] or not start < end <= min(limit, start + timeout, expires):
                 break
             crew.take(start, begun, end)
             hands.order += NEXT
-            self._next = index + 1
             self._done.append(index)
             self._starts.append(start)
             self._workers.append(worker)
             self._orders.append(hands.order)
-        return min(other, due)
+            index, due = index + 1, UNLIMITED
+        self._next = index
+        return due if due < other else other
 
     def pop(self, until: float) -> tuple[int, float] | None:
         """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
