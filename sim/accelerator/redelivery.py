@@ -98,7 +98,7 @@ class Redeliveries:
             self._orders.append(hands.order)
             index, due = index + 1, UNLIMITED
         self._next = index
-        return due if due < other else other
+        return min(other, due)
 
     def pop(self, until: float) -> tuple[int, float] | None:
         """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
