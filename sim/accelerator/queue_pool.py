@@ -218,7 +218,7 @@ class QueuePool:
                 self._return(copy, due)
 
     def _note_failed(self, index: int, due: float) -> None:
-        """Write down a first delivery that the hot loop took and that did not go well; its copy is rare now."""
+        """Write down a first delivery that the hot loop took and that did not go well: its copy is rare."""
         assert self._redeliveries is not None
         block = self._redeliveries.block
         position = block.failing.positions[index]
