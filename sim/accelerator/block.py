@@ -26,13 +26,18 @@ def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArra
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
+OUTLIVES = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Failing:
     """The messages of a block whose first delivery surely fails, and what the second one comes to.
 
+    And those whose only attempt succeeds, but may outlive the visibility timeout, if the worker is slow.
+
     Attributes:
         positions: in the block, in order.
-        effects: at which effect of the pool each fails.
+        effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
         stages: per message what the second delivery takes, s at normal speed, until it fails or is done.
         fails: which fail then, too.
     """
@@ -66,6 +71,7 @@ class Block:
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
         may_fail: whether the hot loop takes those that surely fail, as if all went well.
+        may_outlive: and those that take too long.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
@@ -79,6 +85,7 @@ class Block:
         chosen: by which worker.
         is_plain: whether the hot loop may take all of them, and none fails.
         has_skipped: whether the careful way took any.
+        bad: positions of those that the hot loop took, and that did not go well.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Block:
         first: int = 0,
         careful: NDArray[Any] | None = None,
         may_fail: bool = False,
+        may_outlive: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
         self._rows = rows_of(messages)
@@ -106,12 +114,13 @@ class Block:
         taboos += [_by_chance(condition, low, high, messages) for condition in chances]
         self.failing = _NONE
         self.durations, failed = self._draw(pool, (low, high), places, taboos, may_fail)
-        work = self._work(pool, longest, taboos, failed)
+        work = self._work(pool, longest, taboos, failed, may_outlive=may_outlive)
         self.stages: list[list[float]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
         self.has_skipped = False
+        self.bad: list[int] = []
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
@@ -144,9 +153,9 @@ class Block:
             failed[fails[places] & (failed < 0)] = number
         return found, failed
 
-    def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], is_sure: NDArray[Any]) -> None:
-        """Those whose first delivery surely fails, and what their second one comes to."""
-        positions = np.flatnonzero((failed >= 0) & is_sure)
+    def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], chosen: NDArray[Any]) -> None:
+        """The chosen ones, which fail or may outlive, and what the second delivery of the former comes to."""
+        positions = np.flatnonzero(chosen)
         effects = failed[positions]
         messages: list[int] = self.messages[positions].tolist()
         stages: list[list[float]] = []
@@ -186,7 +195,13 @@ class Block:
         return self._rows if isinstance(good, slice) else self.messages[good]
 
     def _work(
-        self, pool: Pool[Any], longest: float, taboos: list[NDArray[Any]], failed: NDArray[Any] | None
+        self,
+        pool: Pool[Any],
+        longest: float,
+        taboos: list[NDArray[Any]],
+        failed: NDArray[Any] | None,
+        *,
+        may_outlive: bool,
     ) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""
         slowest = min(worker.speed for worker in pool.workers)
@@ -194,12 +209,17 @@ class Block:
         total: NDArray[Any] = (
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
-        is_taboo = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        outlives = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        is_taboo = np.zeros(self.size, dtype=bool) if may_outlive else outlives.copy()
         for taboo in taboos:
             is_taboo |= taboo
         if failed is not None:
-            is_taboo |= (failed >= 0) & (self.seen + longest <= self.seen)
-            self._find_failing(pool, failed, ~is_taboo)
+            is_taboo |= (failed >= 0) & (outlives | (self.seen + longest <= self.seen))
+        if may_outlive and (failed is not None or outlives.any()):
+            fails = np.full(self.size, OUTLIVES) if failed is None else failed
+            self._find_failing(pool, fails, ((fails >= 0) | outlives) & ~is_taboo)
+        elif failed is not None:
+            self._find_failing(pool, failed, (failed >= 0) & ~is_taboo)
         is_any = bool(is_taboo.any())
         self.is_plain = not (is_any or self.failing.positions)
         return np.where(is_taboo, np.inf, self.durations[-1]) if is_any else self.durations[-1]

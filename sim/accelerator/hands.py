@@ -286,7 +286,7 @@ class Hands:
 
     def plain(
         self, message: int, start: float, stages: Sequence[float], speed: float, fails: bool, is_late: bool
-    ) -> None:
+    ) -> float:
         """A delivery that nothing disturbs, known in full: its attempts, busy time, and what is applied.
 
         Args:
@@ -296,6 +296,9 @@ class Hands:
             speed: of the worker.
             fails: whether the last attempt does.
             is_late: whether the message was delivered before.
+
+        Returns:
+            When it ends.
         """
         now = start + self.pool.hop if self.pool.hop else start
         last = len(stages) - 1
@@ -309,6 +312,7 @@ class Hands:
             if place < last or not fails:
                 self._apply(effect, message, end, now, is_late)
             now = end
+        return now
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self._times[effect][message]:

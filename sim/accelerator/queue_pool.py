@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accelerator.block import Block, pieces
+from sim.accelerator.block import OUTLIVES, Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Delivery, Hands, timed
@@ -136,6 +136,7 @@ class QueuePool:
             first=self._delivered,
             longest=self._timeout,
             may_fail=self._may_fail,
+            may_outlive=self._has_one_attempt and self._may_fail,
         )
 
     def _deliver(self, block: Block) -> None:
@@ -217,7 +218,7 @@ class QueuePool:
                 self._return(copy, due)
 
     def _note_failed(self, index: int, due: float) -> None:
-        """A first delivery that the hot loop let fail is written down; its copy comes back like any other."""
+        """Write down a first delivery that the hot loop took and that did not go well: its copy is rare."""
         assert self._redeliveries is not None
         block = self._redeliveries.block
         position = block.failing.positions[index]
@@ -226,9 +227,16 @@ class QueuePool:
         self.log.taken[copy] = start
         self.log.deliveries[copy] = 1
         before, self.hands.order = self.hands.order, order
-        self.hands.plain(copy, start, stages, speed, fails=True, is_late=False)
+        outlives = block.failing.effects[index] == OUTLIVES
+        end = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
         self.hands.order = before
-        self._rare[copy] = _Rare(1, block.failing.stages[index], block.failing.fails[index])
+        if not outlives:
+            rare = _Rare(1, block.failing.stages[index], block.failing.fails[index])
+        elif self.queue.options.late_delete:
+            rare = _Rare(1, gone=end, by=0 if self.crew.is_alike else block.chosen[position])
+        else:
+            rare = _Rare(1)
+        self._rare[copy] = rare
         self._returns.add(due, order, copy)
 
     def _return(self, copy: int, due: float) -> None:

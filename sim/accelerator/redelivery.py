@@ -1,9 +1,10 @@
 """Messages of a block whose first delivery surely fails, and their second delivery, where that goes well.
 
-The hot loop takes failures as work like any other. When such a message is visible again, it goes before what
-becomes visible later; its attempts are known from their draws, so that the second delivery is a comparison
-and an entry in the heap of workers, and the columns are filled block by block. What does not go well then is
-handed to the careful way of the pool (:mod:`sim.accelerator.queue_pool`).
+The hot loop takes failures as work like any other, and so it takes what may outlive its visibility timeout.
+When such a message is visible again, it goes before what becomes visible later. Attempts are known from their
+draws, so that the second delivery is a comparison and an entry in the heap of workers, and the columns are
+filled block by block. What does not go well then, and what has outlived its timeout, is handed to the careful
+way of the pool (:mod:`sim.accelerator.queue_pool`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.accelerator.block import Block
+from sim.accelerator.block import OUTLIVES, Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Hands
@@ -56,10 +57,18 @@ class Redeliveries:
         position, starts = self._positions[self._next], self.block.starts
         if position >= len(starts):
             return self.block.visible[position] + self._timeout
-        if math.isnan(starts[position]):  # it took the careful way
+        since = starts[position]
+        if math.isnan(since) or self._is_well(self._next, since):
             self._next += 1
             return self.due()
-        return starts[position] + self._timeout
+        return since + self._timeout
+
+    def _is_well(self, index: int, since: float) -> bool:
+        """Whether a first delivery that might outlive its visibility timeout does not."""
+        if self._failing.effects[index] != OUTLIVES:
+            return False
+        _, stages, speed = self.first(index)
+        return since + self._pool.hop + stages[0] / speed <= since + self._timeout
 
     def again(self, until: float) -> float:
         """Deliver those again that are visible by a time and before all others, as long as all goes well.
@@ -80,9 +89,12 @@ class Redeliveries:
             due = since + timeout
             if due > until or due >= other:
                 break
-            if math.isnan(since):  # it took the careful way
+            is_late = failing.effects[index] == OUTLIVES
+            if math.isnan(since) or (is_late and self._is_well(index, since)):
                 index, due = index + 1, UNLIMITED
                 continue
+            if is_late:
+                break
             start, speed, limit, worker = crew.undisturbed(due)
             begun = end = start + hop
             for duration in failing.stages[index]:
@@ -93,12 +105,13 @@ class Redeliveries:
             crew.take(start, begun, end)
             hands.order += NEXT
             self._done.append(index)
+            block.bad.append(position)
             self._starts.append(start)
             self._workers.append(worker)
             self._orders.append(hands.order)
             index, due = index + 1, UNLIMITED
         self._next = index
-        return due if due < other else other
+        return min(other, due)
 
     def pop(self, until: float) -> tuple[int, float] | None:
         """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
@@ -106,12 +119,15 @@ class Redeliveries:
         if due > until or due == UNLIMITED:
             return None
         self._next += 1
+        self.block.bad.append(self._positions[self._next - 1])
         return self._next - 1, due
 
     def first(self, index: int) -> tuple[float, list[float], float]:
         """The first delivery of one of them: its start, what each attempt takes, speed of the worker."""
         block, position = self.block, self._positions[index]
-        stages = [float(each[position]) for each in block.durations[: self._failing.effects[index] + 1]]
+        last = self._failing.effects[index]
+        count = len(block.durations) if last == OUTLIVES else last + 1
+        stages = [float(each[position]) for each in block.durations[:count]]
         speed = self._crew.speeds[0 if self._crew.is_alike else block.chosen[position]]
         return block.starts[position], stages, speed
 

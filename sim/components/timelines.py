@@ -341,11 +341,6 @@ def ends_of(pauses: list[Windows]) -> list[float]:
     return sorted(end for windows in pauses for end in windows.ends if end < UNLIMITED)
 
 
-def first_outage(outages: list[Outage], now: float) -> int:
-    """Index of the first outage that has not begun before a time."""
-    return bisect_left(outages, now, key=lambda outage: outage.start)
-
-
 def _is_whole_call(fault: Fault, workers: int) -> bool:
     """Whether a service that is called by the request handler is down as a whole."""
     if not isinstance(fault, Down) or fault.effect is None:

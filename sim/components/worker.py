@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from sim.components.inlet import Inlet
 from sim.components.site import Site
-from sim.components.timelines import Outage, first_outage
+from sim.components.timelines import Outage
 from sim.components.wiring import Flow
 from sim.engine.environment import Loop
 from sim.engine.quantities import UNLIMITED
@@ -90,7 +90,10 @@ class Worker:
         end = start + duration
         stretches: list[tuple[float, float]] = []
         outages = self.outages if end > self.undisturbed_until else []
-        for index in range(max(first_outage(outages, start), self.passed), len(outages)):
+        following = self.passed
+        while following < len(outages) and outages[following].start < start:
+            following += 1
+        for index in range(following, len(outages)):
             outage = outages[index]
             if end <= outage.start:
                 break

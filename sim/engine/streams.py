@@ -32,6 +32,8 @@ _COST = 16
 """The values of a block: as a tuple, at which the collector of garbage looks but once."""
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
 _NO_BLOCK = np.empty(0)
+_SIBLINGS = 2
+"""Up to this attempt, who asks for a block soon asks for its neighbours."""
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -128,9 +130,12 @@ class AttachedDraws:
         return held
 
     def _block(self, attempt: int, block: int) -> NDArray[Any]:
-        place = attempt, block
-        values = self._blocks.get(place)
-        return self._keep(place, *self._drawn([place])) if values is None else values
+        values = self._blocks.get((attempt, block))
+        if values is not None:
+            return values
+        few = attempt if attempt <= _SIBLINGS else 0  # blocks of the same messages cost little more than one
+        first = block >> few << few
+        return self._at_hand([(attempt, first + number) for number in range(1 << few)])[attempt, block]
 
     def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> NDArray[Any]:
         """Keep a block until there are too many: it can always be made again."""
