@@ -258,7 +258,7 @@ class Ledger:
             first_applied=shared.of(self.first_applied[number]),
             deliveries=shared.of(deliveries),
             applications=shared.of(applications),
-            late=shared.of(np.asarray(self.late[number]).view(bool)),
+            late_bits=shared.of(np.packbits(np.asarray(self.late[number]), bitorder="little")),
             outcome=shared.of(outcome),
             unstored_messages=np.array([message for message, _ in unstored], dtype=np.int64),
             unstored_times=np.array([time for _, time in unstored], dtype=float),
