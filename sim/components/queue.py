@@ -261,15 +261,17 @@ class Queue(Source[Receipt]):
 
     def _hand_out(self, copy: int, now: float) -> None:
         """The worker that has waited longest receives a visible copy; it stays visible if there is none."""
-        worker = self.longest_waiting(now)
-        if worker is None:
+        waiting = self.waiting
+        if now < waiting[0].undisturbed_until:  # longest_waiting, without a call
+            worker = waiting.popleft()
+        elif (worker := self.longest_waiting(now)) is None:
             self._visible.append(copy)
             if self._polls is not None:
                 self._polls.alert()
             return
         receipt = self._receive(copy, now)
         if receipt is None:
-            self.waiting.appendleft(worker)
+            waiting.appendleft(worker)
         else:
             self.hand(worker, (receipt,))
 
