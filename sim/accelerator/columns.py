@@ -37,7 +37,7 @@ class Columns:
     Attributes:
         log: whose.
         hands: who fills them.
-        accepted, taken, ended, fate, deliveries: views of the columns of the log.
+        taken, ended, fate, deliveries: views of the columns of the log.
     """
 
     def __init__(self, log: CopyLog, hands: Hands) -> None:
@@ -48,15 +48,19 @@ class Columns:
     def attach(self, log: CopyLog) -> None:
         """Write into the columns of a log."""
         self.log = log
-        self.accepted = np.frombuffer(log.accepted)
         self.taken = np.frombuffer(log.taken)
         self.ended = np.frombuffer(log.ended)
         self.fate = np.frombuffer(log.fate, dtype=np.uint8)
         self.deliveries = np.frombuffer(log.deliveries, dtype=np.uint32)
 
+    @property
+    def accepted(self) -> NDArray[Any]:
+        """The same; not made before it is asked for."""
+        return np.frombuffer(self.log.accepted)
+
     def take_in(self, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Messages are accepted, each for the first time."""
-        accept(self.accepted, messages, times)
+        accept(self.log, messages, times)
 
     def write(self, block: Block, crew: Crew) -> Written:
         """All that the hot loop has delivered of a block."""

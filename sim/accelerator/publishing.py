@@ -18,7 +18,7 @@ from sim.components.producer import Producer
 from sim.components.topic import QueueSubscription, Topic
 from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
-from sim.vocabulary import Outcome, Reply
+from sim.vocabulary import Outcome
 
 
 class Inexact(Exception):  # noqa: N818 - nothing is wrong: another way is taken
@@ -64,23 +64,19 @@ def publish_some(
         waiting: how many of them, from the first, already wait at 0 s.
     """
     site = producer.site
-    numbers = np.arange(first, first + len(published), dtype=np.int64)
+    numbers = _numbers(first, len(published))
     now = answered = published
     found: dict[Any, Arrivals] = {}
     for link in producer.writes:
         arrived = _later(now, link.hop)
         if waiting:
-            arrived = np.concatenate((np.zeros(waiting), arrived[waiting:]))
+            arrived = _from_the_start(arrived, waiting)
         found |= _reach(link.broker, numbers, arrived, site.limit)
         now = _later(arrived, link.hop)
         if link is producer.writes[0] or producer.options.reply == "all":
             answered = now
     _happens_in_time(site.limit, now)
-    rows = slice(first, first + len(published))
-    np.frombuffer(site.ledger.reply, dtype=np.uint8)[rows] = Reply.OK
-    reply_time = np.frombuffer(site.ledger.reply_time)[rows]
-    reply_time[:] = answered
-    reply_time[:waiting] = 0.0
+    site.ledger.reply_to_all(first, _from_the_start(answered, waiting) if waiting else answered)
     return found
 
 
@@ -97,7 +93,7 @@ def request(messages: Messages) -> Arrivals:
 
 def request_some(first: int, published: NDArray[Any]) -> Arrivals:
     """The same of consecutive messages, of which the first has a number."""
-    return np.arange(first, first + len(published), dtype=np.int64), np.maximum(published, 0.0)
+    return _numbers(first, len(published)), np.maximum(published, 0.0)
 
 
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
@@ -124,7 +120,7 @@ def _reach(broker: Any, numbers: NDArray[Any], times: NDArray[Any], limit: float
 
 
 def _pass_through(log: CopyLog, numbers: NDArray[Any], times: NDArray[Any], until: NDArray[Any]) -> None:
-    accept(np.frombuffer(log.accepted), numbers, times)
+    accept(log, numbers, times)
     taken, ended = np.frombuffer(log.taken), np.frombuffer(log.ended)
     fate = np.frombuffer(log.fate, dtype=np.uint8)
     for some, passed in pieces(numbers, until):
@@ -134,14 +130,17 @@ def _pass_through(log: CopyLog, numbers: NDArray[Any], times: NDArray[Any], unti
         fate[rows] = Outcome.APPLIED
 
 
-def accept(accepted: NDArray[Any], messages: NDArray[Any], times: NDArray[Any]) -> None:
+def accept(log: CopyLog, messages: NDArray[Any], times: NDArray[Any]) -> None:
     """Write down when messages are accepted, each for the first time.
 
     Args:
-        accepted: the column of their holder.
+        log: of their holder.
         messages: numbers, in any order.
         times: s, of the same shape.
     """
+    if len(messages) == log.messages > 0 and isinstance(rows_of(messages), slice) and log.adopt(times):
+        return
+    accepted = np.frombuffer(log.accepted)
     for some, stored in pieces(messages, times):
         rows = rows_of(some)
         is_first = bool(np.isnan(accepted[rows]).all())
@@ -161,6 +160,17 @@ def _later(times: NDArray[Any], hop: float) -> NDArray[Any]:
     return times + hop if hop else times
 
 
+def _from_the_start(times: NDArray[Any], waiting: int) -> NDArray[Any]:
+    """The same, but for the first so many at 0 s."""
+    return np.concatenate((np.zeros(waiting), times[waiting:])) if times[:waiting].any() else times
+
+
 def _happens_in_time(limit: float, times: NDArray[Any]) -> None:
     if len(times) and times.max() >= limit:
         raise Inexact("messages are on their way when the run ends")
+
+
+def _numbers(first: int, count: int) -> NDArray[Any]:
+    """Numbers that follow one another, in half the memory where that holds them."""
+    short = np.int32
+    return np.arange(first, first + count, dtype=short if first + count <= np.iinfo(short).max else np.int64)

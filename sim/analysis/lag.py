@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sim.analysis import window
-from sim.analysis.levels import Counts, Level, count_until
+from sim.analysis.levels import Counts, Level, count_until, first_later
 from sim.engine.columns import is_sorted
 from sim.vocabulary import LAG_COLUMNS
 
@@ -204,11 +204,8 @@ def age_at(copies: Copies, published: np.ndarray, grid: np.ndarray) -> np.ndarra
 
 def _age_in_order(copies: Copies, born: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """The same of copies that are accepted in the order of their publishing: the first left is the oldest."""
-    until = np.maximum.accumulate(copies.ended)
-    if np.isnan(until[-1]):
-        until = np.maximum.accumulate(np.where(np.isnan(copies.ended), np.inf, copies.ended))
-    place = np.searchsorted(until, grid, side="right")  # all before it have ended
-    is_left = place < len(until)
+    place = first_later(copies.ended, grid)  # all before it have ended
+    is_left = place < len(born)
     place[~is_left] = 0
     return np.where(is_left & (copies.accepted[place] <= grid), grid - born[place], 0.0)
 

@@ -155,6 +155,33 @@ def _count_until(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return total + np.searchsorted(_sorted([times[whole:]]), grid, side="right")
 
 
+def first_later(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Of times in any order the place of the first that is later than each point; n if there is none.
+
+    Args:
+        times: seconds; NaN stands for never, which is later than any point. shape (n,).
+        grid: sorted seconds.
+    """
+    whole = len(times) // _RUN * _RUN
+    if len(grid) * _RUN > whole:  # a column of running maxima is cheaper
+        return np.searchsorted(_running_maxima(times), grid, side="right")
+    runs = times[:whole].reshape(-1, _RUN)
+    latest = _running_maxima(runs.max(axis=1))
+    run = np.searchsorted(latest, grid, side="right")
+    place = np.full(len(grid), whole)
+    is_there = run < len(runs)
+    run = run[is_there]
+    place[is_there] = run * _RUN + np.argmin(runs[run] <= grid[is_there, None], axis=1)
+    place[~is_there] += np.searchsorted(_running_maxima(times[whole:]), grid[~is_there], side="right")
+    return place
+
+
+def _running_maxima(times: np.ndarray) -> np.ndarray:
+    """The latest time so far, infinity from the first NaN on."""
+    latest = np.maximum.accumulate(times)
+    return np.where(np.isnan(latest), np.inf, latest) if len(latest) and np.isnan(latest[-1]) else latest
+
+
 def _sorted(parts: list[np.ndarray]) -> np.ndarray:
     parts = [part for part in parts if len(part)]
     if len(parts) == 1 and is_sorted(parts[0]):

@@ -67,7 +67,7 @@ def partitions_of(keys: NDArray[Any], partitioner: Partitioner, partitions: int)
         Whole numbers in [0, partitions), shape (messages,).
     """
     if partitioner == "modulo":
-        return keys % partitions
+        return np.remainder(keys, partitions, dtype=np.int64)
     choose = _HASHES[partitioner]
     distinct, where = np.unique(keys, return_inverse=True)
     chosen = [choose(str(key), partitions) for key in distinct.tolist()]

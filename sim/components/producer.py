@@ -94,8 +94,6 @@ class Producer:
     ) -> None:
         self.site = site
         self._ledger = site.ledger
-        self._replies = site.ledger.reply
-        self._reply_times = site.ledger.reply_time
         self.options = options
         self.writes = writes
         self.api = ApiFaults(site)
@@ -179,7 +177,7 @@ class Producer:
                 site.immediately(self._serve(message))
         else:  # what is accepted at the first attempt and takes no time needs no process of its own
             attempts = tuple(enumerate(link.first_attempt for link in self.writes))
-            replies, reply_times = self._replies, self._reply_times
+            replies, reply_times = self._ledger.reply, self._ledger.reply_time
             for message, time in requests:
                 if reach(time):
                     yield time

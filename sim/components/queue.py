@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -90,7 +90,6 @@ class Queue(Source[Receipt]):
         pauses = names(site.faults.conditions(Role.BROKER, its_effects, Down))
         super().__init__(site, site.wiring.add(Node(name, "queue", its_effects, options, pauses)), "pull")
         self.log = site.ledger.log(name, effects, delay=options.delay)
-        self._accepted = self.log.accepted
         self._taken = self.log.taken
         self._ended = self.log.ended
         self._fate = self.log.fate
@@ -104,6 +103,7 @@ class Queue(Source[Receipt]):
         self._late_delete = options.late_delete
         self._on_error: Literal["wait", "nack", "skip", "dead_letter", "retry"] = consumers.on_error
         self._state: list[int] = []
+        self._accepted: Any = ()
         self._visible: deque[int] = deque()
         self._held = 0
         self._in_flight = DelayLine(
@@ -126,7 +126,7 @@ class Queue(Source[Receipt]):
 
     def start(self) -> None:
         """No message is here yet."""
-        self._state = [_ABSENT] * self._messages
+        self._state, self._accepted = [_ABSENT] * self._messages, self.log.accepted
 
     def accept(self, message: int, now: float) -> bool:
         """Take a message in; False if the queue is full."""
@@ -261,15 +261,17 @@ class Queue(Source[Receipt]):
 
     def _hand_out(self, copy: int, now: float) -> None:
         """The worker that has waited longest receives a visible copy; it stays visible if there is none."""
-        worker = self.longest_waiting(now)
-        if worker is None:
+        waiting = self.waiting
+        if now < waiting[0].undisturbed_until:  # longest_waiting, without a call
+            worker = waiting.popleft()
+        elif (worker := self.longest_waiting(now)) is None:
             self._visible.append(copy)
             if self._polls is not None:
                 self._polls.alert()
             return
         receipt = self._receive(copy, now)
         if receipt is None:
-            self.waiting.appendleft(worker)
+            waiting.appendleft(worker)
         else:
             self.hand(worker, (receipt,))
 

@@ -8,7 +8,7 @@ stretched by the inverse of the cumulative rate. Left out: closed loops, clients
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from sim.engine.streams import Streams
 
 _PART = 1 << 15
 """Arrivals that are drawn at a time: what is made on the way fits into the cache."""
+_GREATEST_SHORT = np.iinfo(np.int32).max
+"""The greatest key that takes half the memory."""
 
 
 def _rate_or_series(value: Any) -> Any:
@@ -166,7 +168,7 @@ class Arrivals(Block):
 
     def times(self, streams: Streams, horizon: float) -> NDArray[Any]:
         """Intended publish times in [0, horizon), sorted floats of shape (messages,)."""
-        return np.concatenate((np.empty(0), *self.times_in_parts(streams, horizon)))
+        return _joined(self.times_in_parts(streams, horizon), self.expected(horizon))
 
     def times_in_parts(self, streams: Streams, horizon: float, size: int = _PART) -> Iterator[NDArray[Any]]:
         """The same times, about ``size`` of them at a time."""
@@ -251,7 +253,14 @@ class Keys(Block):
     """Of zipf: key k has weight 1 / (k + 1) ** exponent."""
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
-        """Keys, whole numbers of shape (count,)."""
+        """Keys, whole numbers of shape (count,), drawn in parts that fit into the cache."""
+        keys = np.empty(count, dtype=np.int64 if self.count > _GREATEST_SHORT else np.int32)
+        for start in range(0, count, _PART):
+            part = keys[start : start + _PART]
+            part[:] = self._draw(rng, len(part))
+        return keys
+
+    def _draw(self, rng: np.random.Generator, count: int) -> NDArray[Any]:
         if self.distribution == "constant":
             return np.zeros(count, dtype=np.int64)
         if self.distribution == "uniform":
@@ -385,6 +394,18 @@ def _even_marks(total: float, size: int) -> Iterator[NDArray[Any]]:
     for start in range(0, math.floor(total + 0.5) + 1, size):
         marks = np.arange(start, start + size) + 0.5
         yield marks[marks < total]
+
+
+def _joined(parts: Iterable[NDArray[Any]], expected: float) -> NDArray[Any]:
+    """Parts as one array, about so long, without holding them twice."""
+    joined, length = np.empty(int(expected + 6 * math.sqrt(expected) + 16)), 0
+    for part in parts:
+        until = length + len(part)
+        if until > len(joined):
+            joined = np.concatenate((joined[:length], np.empty(len(joined) + len(part))))
+        joined[length:until] = part
+        length = until
+    return joined[:length]
 
 
 def _unit_poisson(rng: np.random.Generator, total: float, size: int) -> Iterator[NDArray[Any]]:

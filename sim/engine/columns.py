@@ -63,6 +63,8 @@ def distinct(columns: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
 
 def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two columns of one type have the same bits."""
+    if one.__array_interface__["data"] == other.__array_interface__["data"] and one.strides == other.strides:
+        return True  # the same memory
     if one.dtype.kind == "f" and one.flags.c_contiguous and other.flags.c_contiguous:
         bits = f"u{one.dtype.itemsize}"
         return np.array_equal(one.view(bits), other.view(bits))

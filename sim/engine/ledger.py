@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,6 @@ class CopyLog:
     Attributes:
         name: the component's name in files, ``queue`` or ``index_queue``.
         effects: numbers of the effects that a copy stands for.
-        accepted: when the holder took the copy in.
         taken: when a worker first took it in hand.
         pushed: when a subscriber first accepted it; None where copies are pulled.
         ended: when it was removed for good.
@@ -60,7 +60,6 @@ class CopyLog:
         self.name = name
         self.effects = effects
         self.messages = messages
-        self.accepted = array("d", [_NAN]) * messages
         self.taken = array("d", [_NAN]) * messages
         self.pushed = array("d", [_NAN]) * messages if pushed else None
         self.ended = array("d", [_NAN]) * messages
@@ -74,6 +73,22 @@ class CopyLog:
         self.is_transit = is_transit
         self.partitions: NDArray[Any] | None = None
         self.commits = array("d")
+
+    @cached_property
+    def accepted(self) -> Any:
+        """When the holder took each copy in; made when first asked for, unless :meth:`adopt` has given it."""
+        return array("d", [_NAN]) * self.messages
+
+    def adopt(self, accepted: NDArray[Any]) -> bool:
+        """Take times at which all messages are accepted as the column itself; False if there is one already.
+
+        Args:
+            accepted: s, shape (messages,); never written to again, and no copy is stored beside them.
+        """
+        if "accepted" in self.__dict__ or len(accepted) != self.messages:
+            return False
+        self.accepted = _read_only(accepted)
+        return True
 
     def store(self, message: int, now: float) -> int:
         """Note that the holder took in a message; returns the number of the copy."""
@@ -111,7 +126,6 @@ class Ledger:
         applications: per effect, how often it happened.
         late: per effect, 1 where it first happened on attempt 2 or later.
         reply: what the caller was told, a :class:`~sim.vocabulary.Reply`.
-        reply_time: when.
         shared: the columns of the record that is made of it.
     """
 
@@ -126,9 +140,27 @@ class Ledger:
         self.unstored = [bytearray([NO_FATE]) * count for _ in effects]
         self.unstored_at: list[dict[int, float]] = [{} for _ in effects]
         self.reply = bytearray(count)
-        self.reply_time = array("d", [_NAN]) * count
         self.logs: list[CopyLog] = []
         self.shared = Shared()
+
+    @cached_property
+    def reply_time(self) -> Any:
+        """When each caller was told; made when first asked for, unless it was given as a whole."""
+        return array("d", [_NAN]) * len(self.published)
+
+    def reply_to_all(self, first: int, answered: NDArray[Any]) -> None:
+        """Callers of consecutive messages are told that all is well.
+
+        Args:
+            first: the number of the first of them; nobody was told anything before.
+            answered: when, s; never written to again.
+        """
+        rows = slice(first, first + len(answered))
+        np.frombuffer(self.reply, dtype=np.uint8)[rows] = Reply.OK
+        if "reply_time" not in self.__dict__ and len(answered) == len(self.published):
+            self.reply_time = _read_only(answered)
+        else:
+            np.frombuffer(self.reply_time)[rows] = answered
 
     def log(
         self,
@@ -226,11 +258,17 @@ class Ledger:
             first_applied=shared.of(self.first_applied[number]),
             deliveries=shared.of(deliveries),
             applications=shared.of(applications),
-            late=shared.of(np.asarray(self.late[number]).view(bool)),
+            late_bits=shared.of(np.packbits(np.asarray(self.late[number]), bitorder="little")),
             outcome=shared.of(outcome),
             unstored_messages=np.array([message for message, _ in unstored], dtype=np.int64),
             unstored_times=np.array([time for _, time in unstored], dtype=float),
         )
+
+
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def _delivered(carriers: list[Copies], messages: int) -> tuple[NDArray[Any], NDArray[Any]]:

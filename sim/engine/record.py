@@ -24,7 +24,7 @@ NO_FATE = 255
 class Pairs:
     """One effect's side of the ledger.
 
-    The columns from ``first_delivered`` to ``outcome`` have shape (messages,).
+    The columns from ``first_delivered`` to ``outcome`` have shape (messages,), but for ``late_bits``.
 
     Attributes:
         effect: its name.
@@ -32,7 +32,7 @@ class Pairs:
         first_applied: when it first happened.
         deliveries: how often it was handed out.
         applications: how often it happened.
-        late: whether it first happened on attempt 2 or later.
+        late_bits: eight messages in a byte, see :attr:`late`.
         outcome: an :class:`~sim.vocabulary.Outcome`.
         unstored_messages: the messages of which a write left no copy: refused, lost, or never made; sorted.
         unstored_times: when that was clear, of the same shape.
@@ -43,10 +43,16 @@ class Pairs:
     first_applied: NDArray[Any]
     deliveries: NDArray[Any]
     applications: NDArray[Any]
-    late: NDArray[Any]
+    late_bits: NDArray[Any]
     outcome: NDArray[Any]
     unstored_messages: NDArray[Any] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     unstored_times: NDArray[Any] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def late(self) -> NDArray[Any]:
+        """Whether it first happened on attempt 2 or later, shape (messages,)."""
+        bits = self.late_bits.astype(np.uint8, copy=False)
+        return np.unpackbits(bits, count=len(self.outcome), bitorder="little").view(bool)
 
     @property
     def unstored(self) -> NDArray[Any]:
@@ -214,10 +220,11 @@ class Record:
     end: float
     is_censored: bool
     poll_status: float | None = None
-    message_outcome: NDArray[Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message_outcome", _message_outcomes(self.pairs))
+    @property
+    def message_outcome(self) -> NDArray[Any]:
+        """What became of each message, a :class:`~sim.vocabulary.MessageOutcome`, shape (messages,)."""
+        return _message_outcomes(self.pairs)
 
     @property
     def effects(self) -> tuple[str, ...]:
@@ -231,14 +238,15 @@ class Record:
 
     def check(self) -> None:
         """Assert what must hold in every run (``vocabulary.md``); only a bug can break it."""
-        assert len(self.message_outcome) == len(self.published)
-        assert self.message_outcome.max(initial=0) <= max(MessageOutcome)
+        outcome = self.message_outcome
+        assert len(outcome) == len(self.published)
+        assert outcome.max(initial=0) <= max(MessageOutcome)
         for pair in self.pairs:
             self._check_pairs(pair)
         for item in self.copies:
             self._check_copies(item)
         if not self.is_censored:
-            assert not np.any(self.message_outcome == MessageOutcome.PENDING)
+            assert not np.any(outcome == MessageOutcome.PENDING)
 
     def _check_pairs(self, pair: Pairs) -> None:
         assert len(pair.outcome) == len(self.published)

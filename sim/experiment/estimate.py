@@ -17,20 +17,24 @@ from sim.scenario.model import Scenario
 from sim.vocabulary import Engine
 
 BYTES_PER_PAIR = {
-    "synchronous": 380,
-    "single_broker": 340,
-    "dual_brokers": 340,
-    "stream": 440,
-    "pubsub": 350,
-    "sns_sqs": 370,
+    "synchronous": 250,
+    "single_broker": 310,
+    "dual_brokers": 330,
+    "stream": 300,
+    "pubsub": 250,
+    "sns_sqs": 360,
 }
-"""Memory of a run per message and effect: growth of the peak resident size over studies without messages,
-the upper end of what 200,000 (160 to 250) and 300,000 messages (340 for a broker) took."""
-BYTES_PER_KEPT_PAIR = 400
-"""Memory per message and effect of a run whose messages are kept, while they are stacked and written: growth
-of the peak resident size of a study of one run from one that keeps none."""
-_BASE = 150e6
-"""Bytes of a process that has run nothing."""
+"""Memory per message and effect of a run that its processes make: growth of the peak resident size over
+studies without messages, of 600,000 and 1,000,000 pairs. Measured: 230, 290, 325, 275, 230, 350."""
+BYTES_PER_PAIR_IN_BLOCKS = 100
+"""The same where all pools are worked out in blocks, lag series and metrics included. Measured with 1,000,000
+to 2,000,000 pairs: a queue 97, with failures and crashes 99, a stream 121, of which kept messages need more
+anyway, a topic with queues 100."""
+BYTES_PER_KEPT_PAIR = 220
+"""Memory per message and effect while the messages of a run are stacked and written. Measured with 1,000,000
+to 10,000,000 pairs of one to four architectures: 198 to 216."""
+_BASE = 250e6
+"""Bytes of a process that has run next to nothing and drawn its pictures; measured 248 and 261 MB."""
 _WORTH_TELLING = 5.0
 """Seconds."""
 _SHARE = 0.25
@@ -101,14 +105,20 @@ def estimate(
     runs = planned_runs(scenario)
     processes = max(min(os.cpu_count() or 1 if jobs is None else jobs, runs), 1)
     seconds = estimated_seconds(scenario) / processes
-    is_told_in_slices = (spills or keep == "none") and engine is not Engine.PROCESSES
-    holding = [
-        name for name in scenario.architectures if not (is_told_in_slices and is_sliceable(scenario, name))
+    in_blocks = [
+        name
+        for name in scenario.architectures
+        if engine is not Engine.PROCESSES and is_sliceable(scenario, name)
     ]
+    is_told_in_slices = spills or keep == "none"
+    holding = [name for name in scenario.architectures if not (is_told_in_slices and name in in_blocks)]
     page = min(messages, 2 * PART) * len(scenario.effects)  # one is turned while the next is begun
     each = [
         (pairs if name in holding else page)
-        * (BYTES_PER_PAIR[design.kind] + (BYTES_PER_KEPT_PAIR if spills else 0))
+        * (
+            (BYTES_PER_PAIR_IN_BLOCKS if name in in_blocks else BYTES_PER_PAIR[design.kind])
+            + (BYTES_PER_KEPT_PAIR if spills else 0)
+        )
         for name, design in scenario.architectures.items()
     ]
     largest = sorted(each, reverse=True)

@@ -62,13 +62,14 @@ def pairs_of(effect, applied, fates, late):
         for number, times in enumerate(applied)
     ]
     first = np.array([times[0] if times else NAN for times in applied], dtype=float)
+    is_late = np.array([bool(late.get(number)) for number in range(count)], dtype=bool)
     return Pairs(
         effect=effect,
         first_delivered=first - 0.05,
         first_applied=first,
         deliveries=np.array([len(times) for times in applied], dtype=np.uint32),
         applications=np.array([len(times) for times in applied], dtype=np.uint32),
-        late=np.array([bool(late.get(number)) for number in range(count)]),
+        late_bits=np.packbits(is_late, bitorder="little"),
         outcome=np.array(outcome, dtype=np.uint8),
     )
 

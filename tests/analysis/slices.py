@@ -42,11 +42,12 @@ def _piece(record, first, last, passed, watermark):
 
 
 def _pairs(pair, first, last):
-    names = ("first_delivered", "first_applied", "deliveries", "applications", "late", "outcome")
+    names = ("first_delivered", "first_applied", "deliveries", "applications", "outcome")
     inside = (pair.unstored_messages >= first) & (pair.unstored_messages < last)
     return replace(
         pair,
         **{name: getattr(pair, name)[first:last] for name in names},
+        late_bits=np.packbits(pair.late[first:last], bitorder="little"),
         unstored_messages=pair.unstored_messages[inside] - first,
         unstored_times=pair.unstored_times[inside],
     )

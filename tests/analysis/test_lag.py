@@ -22,7 +22,7 @@ from sim.analysis.lag import (
     offset_lags,
     visible,
 )
-from sim.analysis.levels import count_until
+from sim.analysis.levels import count_until, first_later
 from sim.engine.record import FaultWindow
 from sim.vocabulary import LAG_COLUMNS
 
@@ -277,3 +277,14 @@ def test_series_of_no_components():
     table = lag_series(record([0.0]), 1.0)
     assert tuple(table.columns) == LAG_COLUMNS
     assert not len(table)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 2000), st.integers(0, 5), st.sampled_from([0.0, 0.001]))
+def test_the_first_that_is_later(seed, count, points, never):
+    """It is found by looking at all of them, too: nearly sorted times, some of which may be never."""
+    random = np.random.default_rng(seed)
+    times = np.sort(random.uniform(0, 100, count)) + random.uniform(0, 5, count)
+    times[random.uniform(size=count) < never] = np.nan
+    grid = np.sort(random.choice(np.append(times[np.isfinite(times)], [-1.0, 50.0, 200.0]), points))
+    found = [next((place for place, time in enumerate(times) if not time <= at), count) for at in grid]
+    assert first_later(times, grid).tolist() == found

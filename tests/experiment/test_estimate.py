@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
 import pytest
 
 import sim
@@ -125,3 +130,24 @@ def test_what_does_not_fit_goes_to_files():
         fitting(scenario, whole, 1e9, 1, can_spill=False)
     with pytest.raises(MemoryError):
         fitting(scenario, estimate(scenario, 1, engine="processes"), 1e9, 1)
+
+
+def test_no_less_than_what_a_run_takes(tmp_path):
+    """A study in a process of its own stays below the estimate, which is no more than half too high."""
+    text = """
+    name: Middling
+    horizon: 60000s
+    replications: 1
+    workload: {arrivals: 10/s}
+    effects: {db: 1ms}
+    architectures: {single_broker: {consumers: 2}}
+    """
+    file = tmp_path / "middling.yaml"
+    file.write_text(dedent(text))
+    command = [sys.executable, "-m", "sim", "run", str(file), "--out", str(tmp_path / "there"), "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert process.returncode == 0
+    assert peak < estimate(sim.load(file), 1).memory < 1.5 * peak
