@@ -22,7 +22,7 @@ from sim.vocabulary import Outcome
 if TYPE_CHECKING:
     from sim.accelerator.group_pool import GroupPool
 
-_STRETCH = 64
+_STRETCH = 256
 
 
 class Working(Assignment):
