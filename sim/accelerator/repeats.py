@@ -50,13 +50,15 @@ class Repeats:
         self.unbegun = {place - gone for place in self.unbegun if place >= gone}
         self.unapplied = {place - gone for place in self.unapplied if place >= gone}
 
-    def work(self, places: NDArray[Any], messages: NDArray[Any], is_double: NDArray[Any]) -> list[float]:
+    def work(
+        self, places: NDArray[Any], messages: NDArray[Any], is_double: NDArray[Any] | None
+    ) -> list[float]:
         """How long the next attempts at some records take, s, at normal speed.
 
         Args:
             places: of the records among all that the log has accepted.
             messages: their numbers, of the same shape.
-            is_double: by number of the message, whether the log holds it twice.
+            is_double: by number of the message, whether the log holds it twice; None if it holds none.
 
         Returns:
             Infinity where one may go otherwise than well.
@@ -68,7 +70,7 @@ class Repeats:
         if self.unbegun or self.unapplied:
             odd = (place in self.unbegun or place in self.unapplied for place in places.tolist())
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
-        if is_double[messages].any():
+        if is_double is not None and is_double[messages].any():
             odd = is_double[messages].tolist()
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
         return work

@@ -22,7 +22,7 @@ from sim.vocabulary import Outcome
 if TYPE_CHECKING:
     from sim.accelerator.group_pool import GroupPool
 
-_STRETCH = 64
+_STRETCH = 256
 
 
 class Working(Assignment):
@@ -100,8 +100,9 @@ class Working(Assignment):
         """The same for records that have been done before."""
         owner, speed = self._owner, self._worker.speed
         places = lane.order[position:stop]
-        work = owner.repeats.work(places, owner.messages[places], owner.is_double)
-        starts = self._spend([each / speed for each in work], quiet)
+        is_double = owner.is_double if owner.has_doubles else None
+        work = owner.repeats.work(places, owner.messages[places], is_double)
+        starts = self._spend(work if speed == 1 else [each / speed for each in work], quiet)
         owner.repeats.note(places, starts, self._now)
         lane.done += len(starts)
         return position + len(starts)

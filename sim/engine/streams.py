@@ -29,11 +29,12 @@ KEPT_BLOCKS = 64
 _KEPT_VALUES = 1 << 18
 _COST = 16
 """A block takes as much memory as so many further values."""
-"""The values of a block: as a tuple, at which the collector of garbage looks but once."""
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
-_NO_BLOCK = np.empty(0)
 _SIBLINGS = 2
 """Up to this attempt, who asks for a block soon asks for its neighbours."""
+_NUMBER_BITS = 40
+_NUMBER = (1 << _NUMBER_BITS) - 1
+"""A block's place is its attempt, and in the lower bits its number: a whole number needs no collector."""
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -90,66 +91,74 @@ class AttachedDraws:
         self._numbering = streams.numbering
         self._sample = sample
         self._seeds = streams.seeds(purpose, entity)
-        self._blocks: dict[tuple[int, int], NDArray[Any]] = {}
+        self._blocks: dict[int, NDArray[Any]] = {}
         self._kept = 0
 
     def value(self, message: int, attempt: int = 0) -> float:
         """The value of a message at an attempt, both counted from 0."""
         message += self._numbering.first
-        shift = max(13 - attempt, 0)
-        return self._block(attempt, message >> shift).item(message & ((1 << shift) - 1))
+        shift = BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0
+        place = attempt << _NUMBER_BITS | message >> shift
+        block = self._blocks.get(place)
+        if block is None:
+            few = attempt if attempt <= _SIBLINGS else 0  # blocks of the same messages, seeded together
+            lowest = place >> few << few
+            block = self._at_hand(range(lowest, lowest + (1 << few)))[place]
+            self._let_go()
+        return block.item(message & _WITHIN[shift])
 
     def values(self, messages: Sequence[int], attempts: Sequence[int]) -> list[float]:
         """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
         first = self._numbering.first
         numbers = [message + first for message in messages] if first else messages
-        shifts = [13 - attempt if attempt < 13 else 0 for attempt in attempts]
+        shifts = [BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0 for attempt in attempts]
         places = [
-            (attempt, number >> shift)
+            attempt << _NUMBER_BITS | number >> shift
             for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
         ]
-        held = self._at_hand(dict.fromkeys(places))
-        within = [number & _WITHIN[shift] for number, shift in zip(numbers, shifts, strict=True)]
-        return [held[place].item(index) for place, index in zip(places, within, strict=True)]
+        blocks = self._at_hand(places)
+        values = [
+            blocks[place].item(number & _WITHIN[shift])
+            for place, number, shift in zip(places, numbers, shifts, strict=True)
+        ]
+        self._let_go()
+        return values
 
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
         low, high = low + self._numbering.first, high + self._numbering.first
-        first, last = low >> 13, (high - 1) >> 13
         if low >= high:
             return np.empty(0)
-        blocks = list(self._at_hand([(0, block) for block in range(first, last + 1)]).values())
-        return np.concatenate(blocks)[low - first * BLOCK :][: high - low]
+        first, last = low >> BLOCK_BITS, (high - 1) >> BLOCK_BITS
+        places = range(first, last + 1)
+        blocks = self._at_hand(places)
+        values = np.concatenate([blocks[place] for place in places])[low - first * BLOCK :][: high - low]
+        self._let_go()
+        return values
 
-    def _at_hand(self, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], NDArray[Any]]:
-        """The blocks of some (attempt, number of the block), each named once; new ones are made together."""
-        held = {place: self._blocks.get(place, _NO_BLOCK) for place in places}
-        if new := [place for place, block in held.items() if block is _NO_BLOCK]:
+    def _at_hand(self, places: Iterable[int]) -> dict[int, NDArray[Any]]:
+        """Blocks, those of some places among them; new ones are made together."""
+        blocks = self._blocks
+        if missing := [place for place in places if place not in blocks]:
+            new = list(dict.fromkeys(missing))
             for place, drawn in zip(new, self._drawn(new), strict=True):
-                held[place] = self._keep(place, drawn)
-        return held
+                blocks[place] = drawn
+                self._kept += len(drawn) + _COST
+        return blocks
 
-    def _block(self, attempt: int, block: int) -> NDArray[Any]:
-        values = self._blocks.get((attempt, block))
-        if values is not None:
-            return values
-        few = attempt if attempt <= _SIBLINGS else 0  # blocks of the same messages cost little more than one
-        first = block >> few << few
-        return self._at_hand([(attempt, first + number) for number in range(1 << few)])[attempt, block]
-
-    def _keep(self, place: tuple[int, int], drawn: NDArray[Any]) -> NDArray[Any]:
-        """Keep a block until there are too many: it can always be made again."""
-        self._blocks[place] = drawn
-        self._kept += len(drawn) + _COST
+    def _let_go(self) -> None:
+        """Keep no more blocks than there is room for: one can always be made again."""
         while self._kept > _KEPT_VALUES:
             self._kept -= len(self._blocks.pop(next(iter(self._blocks)))) + _COST
-        return drawn
 
-    def _drawn(self, places: list[tuple[int, int]]) -> Iterator[NDArray[Any]]:
-        """The blocks of some (attempt, number of the block)."""
-        rngs = self._seeds.generators(np.array(places).T)
-        for rng, (attempt, _) in zip(rngs, places, strict=True):
-            yield self._sample(rng, BLOCK >> min(attempt, 13))
+    def _drawn(self, places: list[int]) -> Iterator[NDArray[Any]]:
+        """The blocks of some places."""
+        attempts = [place >> _NUMBER_BITS for place in places]
+        keys = np.array((attempts, places))
+        keys[1] &= _NUMBER
+        sample = self._sample
+        for rng, attempt in zip(self._seeds.generators(keys), attempts, strict=True):
+            yield sample(rng, BLOCK >> attempt if attempt < BLOCK_BITS else 1)
 
 
 def uniform(rng: np.random.Generator, count: int) -> NDArray[Any]:
