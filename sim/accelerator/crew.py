@@ -233,7 +233,7 @@ class Crew:
         self.bounds.count = count + 1
         if delivery.work is None:
             self._leave_open(count, delivery)
-        elif end >= self._limit:
+        if end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
             is_only_one = self.is_only_one_at(start)
@@ -266,7 +266,7 @@ class Crew:
         end, scheduled, number = delivery.end, delivery.scheduled, delivery.worker.index
         if delivery.work is None:
             self._leave_open(count, delivery)
-        elif end >= self._limit:
+        if end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
             self._free_since[self._free_since.index(since)] = end
