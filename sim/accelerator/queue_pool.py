@@ -258,7 +258,8 @@ class QueuePool:
         self.log.deliveries[copy] = 1
         before, self.hands.order = self.hands.order, order
         outlives = block.failing.effects[index] == OUTLIVES
-        end = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
+        end, begun = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
+        self.crew.note_one(end, begun, start)
         self.hands.order = before
         if not outlives:
             rare = _Rare(1, block.failing.stages[index], block.failing.fails[index])

@@ -150,3 +150,19 @@ def test_a_copy_may_be_deleted_that_is_in_flight_beyond_the_end_of_the_run():
         drain="250ms",
     )
     assert (fates(record), record.copies[0].ended[0]) == (["applied"], 4)
+
+
+def test_who_is_free_first_after_several_stretches_is_left_to_processes_if_it_goes_back_far():
+    """The first delivery of a message whose second one is not plain counts there, too."""
+    service = {"service": "250ms", "failure": 0.5}
+    away = {"kind": "down", "target": "consumers", "at": "5s", "duration": "2s", "count": 1, "every": "5s"}
+    reasons = left_to_processes(
+        "single_broker",
+        workload={"arrivals": {"rate": "2/s", "process": "constant"}},
+        effects={"a": service, "b": service | {"long": {"share": 0.3, "service": "5.25s"}}},
+        queue={"visibility_timeout": "2s", "max_receives": 2},
+        consumers={"count": 2},
+        faults={"away": away | {"in_hand": "finish"}},
+        horizon="40s",
+    )
+    assert reasons == {"workers get free at one instant, in an order that goes back far"}
