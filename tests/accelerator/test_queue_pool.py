@@ -166,3 +166,9 @@ def test_who_is_free_first_after_several_stretches_is_left_to_processes_if_it_go
         horizon="40s",
     )
     assert reasons == {"workers get free at one instant, in an order that goes back far"}
+
+
+def test_a_visibility_timeout_may_be_lost_in_rounding():
+    """From 8 s on the next number is further away than the timeout is long."""
+    record = both("single_broker", [0, 8, 10], queue={"visibility_timeout": "0.0000000000000001s"})
+    assert record.copies[0].ended.tolist() == [1, 9, 11]
