@@ -210,11 +210,12 @@ class Block:
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
         outlives = (total if slowest == 1 else total / slowest) + pool.hop > longest
-        is_taboo = np.zeros(self.size, dtype=bool) if may_outlive else outlives.copy()
+        is_nothing: NDArray[Any] = self.seen + longest <= self.seen  # such a timeout is lost in rounding
+        is_taboo = outlives & is_nothing if may_outlive else outlives.copy()
         for taboo in taboos:
             is_taboo |= taboo
         if failed is not None:
-            is_taboo |= (failed >= 0) & (outlives | (self.seen + longest <= self.seen))
+            is_taboo |= (failed >= 0) & (outlives | is_nothing)
         if may_outlive and (failed is not None or outlives.any()):
             fails = np.full(self.size, OUTLIVES) if failed is None else failed
             self._find_failing(pool, fails, ((fails >= 0) | outlives) & ~is_taboo)

@@ -72,6 +72,11 @@ class Crew:
         if self._ends is not None:
             self._ends_in_blocks.append((ends, scheduled, starts))
 
+    def note_one(self, end: float, scheduled: float, start: float) -> None:
+        """The same for one."""
+        if self._ends is not None:
+            self._ends.append((end, scheduled, start))
+
     def check(self, until: float = UNLIMITED) -> None:
         """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
 
@@ -214,8 +219,7 @@ class Crew:
             heapreplace(self._free_since, end)
         else:
             heapreplace(self._free, (end, begun, count, self._free[0][3]))
-            if self._ends is not None:
-                self._ends.append((end, begun, start))
+            self.note_one(end, begun, start)
 
     def occupy(self, seen: float, start: float, delivery: Delivery) -> plain.Turn:
         """The worker that is first in the heap takes a message.
@@ -233,7 +237,7 @@ class Crew:
         self.bounds.count = count + 1
         if delivery.work is None:
             self._leave_open(count, delivery)
-        elif end >= self._limit:
+        if end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
             is_only_one = self.is_only_one_at(start)
@@ -242,8 +246,8 @@ class Crew:
                 return scheduled, count
             return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self._free[0]
-        if self._ends is not None and scheduled < end < UNLIMITED and delivery.work is not None:
-            self._ends.append((end, scheduled, start))
+        if scheduled < end < UNLIMITED and delivery.work is not None:
+            self.note_one(end, scheduled, start)
         if end > start:
             entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:
@@ -266,14 +270,14 @@ class Crew:
         end, scheduled, number = delivery.end, delivery.scheduled, delivery.worker.index
         if delivery.work is None:
             self._leave_open(count, delivery)
-        elif end >= self._limit:
+        if end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
             self._free_since[self._free_since.index(since)] = end
             heapify(self._free_since)
             return
-        if self._ends is not None and scheduled < end < UNLIMITED and delivery.work is not None:
-            self._ends.append((end, scheduled, delivery.start))
+        if scheduled < end < UNLIMITED and delivery.work is not None:
+            self.note_one(end, scheduled, delivery.start)
         place = next(place for place, entry in enumerate(self._free) if entry[3] == number)
         self._free[place] = (end, scheduled, count, number)
         heapify(self._free)

@@ -286,7 +286,7 @@ class Hands:
 
     def plain(
         self, message: int, start: float, stages: Sequence[float], speed: float, fails: bool, is_late: bool
-    ) -> float:
+    ) -> tuple[float, float]:
         """A delivery that nothing disturbs, known in full: its attempts, busy time, and what is applied.
 
         Args:
@@ -298,21 +298,20 @@ class Hands:
             is_late: whether the message was delivered before.
 
         Returns:
-            When it ends.
+            When it ends, and when its last attempt begins.
         """
-        now = start + self.pool.hop if self.pool.hop else start
+        begun = now = start + self.pool.hop if self.pool.hop else start
         last = len(stages) - 1
         for place, duration in enumerate(stages):
             effect = self.effects[place]
             attempts = self._attempts[effect]
             attempts[message] = attempts.get(message, 0) + 1
             self._begun[effect][message] = now, self.order
-            end = now + duration / speed
-            self.pool.count_busy(now, end)
+            begun, now = now, now + duration / speed
+            self.pool.count_busy(begun, now)
             if place < last or not fails:
-                self._apply(effect, message, end, now, is_late)
-            now = end
-        return now
+                self._apply(effect, message, now, begun, is_late)
+        return now, begun
 
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self._times[effect][message]:

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.block import pieces, rows_of
+from sim.components.effect import Effect
 from sim.components.link import Link
 from sim.components.log import Log
 from sim.components.producer import Producer
+from sim.components.queue import Queue
 from sim.components.topic import QueueSubscription, Topic
 from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
@@ -44,6 +46,22 @@ def is_plain_link(producer: Producer, link: Link) -> bool:
     patience = np.inf if producer.options.timeout is None else producer.options.timeout
     is_answered = not link.hop or (producer.api.is_quiet and 2 * link.hop < patience)
     return link.is_plain and is_answered
+
+
+def instant_reports(producer: Producer | None, queue: Queue) -> list[tuple[Effect, Link]]:
+    """What is reported to a queue without a hop, so that messages arrive as work ends, and by which link."""
+    reports = () if producer is None or producer.options.outbox else producer.reports
+    return [
+        (effect, link) for effect, link in reports if not link.hop and _stores_at_once(link.broker, queue)
+    ]
+
+
+def _stores_at_once(broker: Any, queue: Queue) -> bool:
+    if isinstance(broker, Topic):
+        return any(_stores_at_once(each, queue) for each in broker.subscriptions)
+    if isinstance(broker, QueueSubscription):
+        return not broker.hop and broker.queue is queue
+    return broker is queue
 
 
 def publish(producer: Producer) -> dict[Any, Arrivals]:

@@ -5,9 +5,10 @@ free longest, so that receives never go backwards in time: when a copy is receiv
 visible before it is known. A receive tells at once how the delivery ends (:mod:`sim.accelerator.hands`), and
 so whether and when the copy comes back. What is due back waits in line (:mod:`sim.accelerator.returns`) and
 is merged with the arrivals by time; at one instant what became visible again comes first, then what was given
-back, then arrivals. A delivery of several attempts that outlives its visibility timeout is worked out attempt
-by attempt, because others may make attempts at the same message meanwhile: it is under way, and goes on at
-the time of its next attempt, which is one more thing in line.
+back, then arrivals. But what workers report without a hop arrives before all that, as their work ends. A
+delivery of several attempts that outlives its visibility timeout is worked out attempt by attempt, because
+others may make attempts at the same message meanwhile: it is under way, and goes on at the time of its next
+attempt, which is one more thing in line.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sim.accelerator.block import OUTLIVES, Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Delivery, Hands, timed
-from sim.accelerator.publishing import Inexact
+from sim.accelerator.publishing import Inexact, instant_reports
 from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
@@ -87,6 +88,8 @@ class QueuePool:
         )
         self._has_one_attempt = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
         self._redeliveries: Redeliveries | None = None
+        self._reports = [] if options.delay else instant_reports(pool.site.producer, self.queue)
+        self._arrives_first = bool(self._reports)
 
     @property
     def has_unfinished_work(self) -> bool:
@@ -109,7 +112,21 @@ class QueuePool:
         until = min(until, self._limit)
         while (due := self._next_due()) < until:
             self._come_back(due)
+        if until == self._limit:  # of what is in flight then, somebody may have deleted some before
+            for copy, rare in list(self._rare.items()):
+                self._end_if_gone(copy, rare, until)
         self.crew.check(until)
+        if self._arrives_first:
+            self._check_reports(messages[np.isin(times, np.frombuffer(self.log.returned))].tolist())
+
+    def _check_reports(self, messages: list[int]) -> None:
+        """What arrives when others come back must do so in the turn in which work ends.
+
+        It does not where it is reported again after a refusal, and where that work takes no time.
+        """
+        for effect, link in self._reports if messages else ():
+            if not (link.is_plain and all(effect.outcome(message, 0)[0] > 0 for message in messages)):
+                raise Inexact("messages arrive and come back at one instant")
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
@@ -144,24 +161,24 @@ class QueuePool:
         self._redeliveries = redeliveries = Redeliveries(
             self.hands, crew, block, self._timeout, self._retention
         )
-        bounds.due = self._next_due()
+        bounds.due = self._after_arrivals(self._next_due())
         crew.set_limit(bounds.limit)
         if bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit):
             self._redeliveries = None
             self.columns.write(block, crew)
             return
-        for comes_back in crew.deliveries(block, redeliveries.again):
+        for comes_back in crew.deliveries(block, self._again if self._arrives_first else redeliveries.again):
             position = block.position
             if comes_back:
                 self.hands.order = max(self.hands.order, block.first + position - 1)
-                self._come_back(block.visible[position])
+                self._come_back(self._before_arrivals(block.visible[position]))
             else:
                 bounds.is_handled = not self._can_go_on(block)
                 if bounds.is_handled:
                     self.hands.order = block.first + position
                     seen = block.visible[position]
                     self._receive(block.skip(), seen)
-            bounds.due = self._next_due()
+            bounds.due = self._after_arrivals(self._next_due())
             crew.set_limit(bounds.limit)
         while (failed := redeliveries.pop(UNLIMITED)) is not None:
             self._note_failed(*failed)
@@ -181,6 +198,19 @@ class QueuePool:
             limit = min(limit, windows.quiet_until(start))
         self.crew.set_limit(limit)
         return self.crew.can_do(block, limit)
+
+    def _after_arrivals(self, due: float) -> float:
+        """From when on messages follow what is due: later, where those of that instant come first."""
+        return math.nextafter(due, UNLIMITED) if self._arrives_first else due
+
+    def _before_arrivals(self, seen: float) -> float:
+        """Until when something must be due to go before what is visible at a time."""
+        return math.nextafter(seen, -UNLIMITED) if self._arrives_first else seen
+
+    def _again(self, seen: float) -> float:
+        """:meth:`Redeliveries.again`, where arrivals come first."""
+        assert self._redeliveries is not None
+        return self._after_arrivals(self._redeliveries.again(self._before_arrivals(seen)))
 
     # --- what comes back ----------------------------------------------------------------------------------
 
@@ -228,7 +258,8 @@ class QueuePool:
         self.log.deliveries[copy] = 1
         before, self.hands.order = self.hands.order, order
         outlives = block.failing.effects[index] == OUTLIVES
-        end = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
+        end, begun = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
+        self.crew.note_one(end, begun, start)
         self.hands.order = before
         if not outlives:
             rare = _Rare(1, block.failing.stages[index], block.failing.fails[index])
@@ -245,9 +276,7 @@ class QueuePool:
         self.hands.order += NEXT
         if rare.stages is not None and self._again_at_once(copy, rare, due):
             return
-        if due >= self._limit:
-            self._end_if_gone(copy, rare, self._limit)
-        elif not self._end_if_gone(copy, rare, due):
+        if due < self._limit and not self._end_if_gone(copy, rare, due):
             self.log.returned.append(due)
             if due >= self.log.accepted[copy] + self._retention:
                 self._remove(copy, Outcome.EXPIRED, due)

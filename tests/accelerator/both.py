@@ -17,7 +17,9 @@ POISSON = {"arrivals": {"rate": "6/s", "process": "poisson"}}
 EXPONENTIAL = {"db": {"service": {"mean": "0.5s", "distribution": "exponential"}}}
 
 
-def both(kind, times=None, *, workload=None, effects=None, faults=None, horizon="100s", **blocks):
+def both(
+    kind, times=None, *, workload=None, effects=None, faults=None, horizon="100s", drain="empty", **blocks
+):
     """Run one architecture in blocks, all of it, and hold it against its processes.
 
     Args:
@@ -27,12 +29,15 @@ def both(kind, times=None, *, workload=None, effects=None, faults=None, horizon=
         effects: as in a scenario; 1 s for ``db`` where nothing is said.
         faults: as in a scenario.
         horizon: when arrivals stop.
+        drain: how long the run goes on then.
         blocks: of the architecture.
 
     Returns:
         The record.
     """
-    record, (reasons, _), by_processes = _run(kind, times, workload, effects, faults, horizon, blocks)
+    record, (reasons, _), by_processes = _run(
+        kind, times, workload, effects, faults, (horizon, drain), blocks
+    )
     assert not reasons
     assert not differences(by_processes, record)
     return record
@@ -40,15 +45,16 @@ def both(kind, times=None, *, workload=None, effects=None, faults=None, horizon=
 
 def left_to_processes(kind, *, workload=None, effects=None, faults=None, horizon="100s", **blocks):
     """Why blocks leave a run to the processes; arguments as of :func:`both`."""
-    _, (reasons, in_blocks), _ = _run(kind, None, workload, effects, faults, horizon, blocks)
+    _, (reasons, in_blocks), _ = _run(kind, None, workload, effects, faults, (horizon, "empty"), blocks)
     assert not in_blocks
     return set(reasons.values())
 
 
-def _run(kind, times, workload, effects, faults, horizon, blocks):  # noqa: PLR0917 - as in `both`
+def _run(kind, times, workload, effects, faults, span, blocks):  # noqa: PLR0917 - as in `both`
     tree = {
         "seed": 1,
-        "horizon": horizon,
+        "horizon": span[0],
+        "drain": span[1],
         "workload": workload or POISSON,
         "effects": effects or {"db": "1s"},
         "architectures": {kind: blocks},

@@ -1,7 +1,7 @@
 """Pools on queues, in blocks: bit for bit the ledger of their processes; a special rule each."""
 
 import pytest
-from both import EXPONENTIAL, both, fates
+from both import EXPONENTIAL, both, fates, left_to_processes
 
 TWO = {
     "db": {"service": {"mean": "0.4s", "distribution": "exponential"}, "failure": 0.1},
@@ -90,3 +90,85 @@ def test_outages_of_some_workers(in_hand):
     effects = {"db": EXPONENTIAL["db"] | {"failure": 0.05}}
     queue = {"visibility_timeout": "5s", "max_receives": 4}
     both("single_broker", effects=effects, faults=faults, horizon="500s", queue=queue, consumers=POOLS[1])
+
+
+CHAIN = {"db": "1s", "index": {"service": "2s", "after": "db"}}
+EVERY_SECOND = {"arrivals": {"rate": "1/s", "process": "constant"}}
+AGAIN = {"visibility_timeout": "1s", "late_delete": False}
+
+
+@pytest.mark.parametrize("kind", ["dual_brokers", "sns_sqs"])
+@pytest.mark.parametrize("pool", [{"count": 1}, {"count": 1, "speeds": [1, 2]}])
+def test_what_is_reported_arrives_before_what_comes_back_at_that_instant(kind, pool):
+    """The report comes with the end of the work; the first message is visible again at 2 s, too."""
+    record = both(kind, [0, 1], effects=CHAIN, queue=AGAIN, consumers=pool)
+    (index,) = [copies for copies in record.copies if copies.name == "index_queue"]
+    assert index.accepted.tolist() == [1, 2]
+    assert index.taken.tolist() == [1, 3]
+
+
+def test_reports_of_work_that_takes_no_time_in_between_are_left_to_processes():
+    """They come in the turn of whatever began that work, not with the ends of work."""
+    effects = CHAIN | {"db": "0s"}
+    reasons = left_to_processes("dual_brokers", workload=EVERY_SECOND, effects=effects, queue=AGAIN)
+    assert reasons == {"messages arrive and come back at one instant"}
+
+
+def test_reports_that_may_be_refused_are_left_to_processes_if_one_arrives_as_others_come_back():
+    """A report that is repeated comes in the turn of arrivals."""
+    faults = {"refusals": {"kind": "reject", "target": "index.broker", "probability": 0.1}}
+    reasons = left_to_processes(
+        "dual_brokers", workload=EVERY_SECOND, effects=CHAIN, queue=AGAIN, faults=faults
+    )
+    assert reasons == {"messages arrive and come back at one instant"}
+
+
+def test_who_is_at_work_when_the_run_ends_although_another_was_under_way_when_he_began():
+    """The first worker ends at 1.1 s and deletes the message; the second one has it in hand until 1.6 s."""
+    record = both(
+        "single_broker",
+        [0],
+        effects={"a": "1s", "b": "0.1s"},
+        queue={"visibility_timeout": "0.5s"},
+        consumers={"count": 2},
+        horizon="1s",
+        drain="250ms",
+    )
+    assert record.copies[0].ended[0] == 1.1
+    assert (record.end, record.is_censored) == (1.25, True)
+
+
+def test_a_copy_may_be_deleted_that_is_in_flight_beyond_the_end_of_the_run():
+    """The first worker deletes it at 4 s; the second one received it at 2.5 s, and hides it until 5 s."""
+    record = both(
+        "single_broker",
+        [0],
+        effects={"a": "4s"},
+        queue={"visibility_timeout": "2.5s"},
+        consumers={"count": 2},
+        horizon="4s",
+        drain="250ms",
+    )
+    assert (fates(record), record.copies[0].ended[0]) == (["applied"], 4)
+
+
+def test_who_is_free_first_after_several_stretches_is_left_to_processes_if_it_goes_back_far():
+    """The first delivery of a message whose second one is not plain counts there, too."""
+    service = {"service": "250ms", "failure": 0.5}
+    away = {"kind": "down", "target": "consumers", "at": "5s", "duration": "2s", "count": 1, "every": "5s"}
+    reasons = left_to_processes(
+        "single_broker",
+        workload={"arrivals": {"rate": "2/s", "process": "constant"}},
+        effects={"a": service, "b": service | {"long": {"share": 0.3, "service": "5.25s"}}},
+        queue={"visibility_timeout": "2s", "max_receives": 2},
+        consumers={"count": 2},
+        faults={"away": away | {"in_hand": "finish"}},
+        horizon="40s",
+    )
+    assert reasons == {"workers get free at one instant, in an order that goes back far"}
+
+
+def test_a_visibility_timeout_may_be_lost_in_rounding():
+    """From 8 s on the next number is further away than the timeout is long."""
+    record = both("single_broker", [0, 8, 10], queue={"visibility_timeout": "0.0000000000000001s"})
+    assert record.copies[0].ended.tolist() == [1, 9, 11]
