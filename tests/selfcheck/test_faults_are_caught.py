@@ -150,7 +150,7 @@ def retention_is_ignored(patch: Patch) -> None:
 
 def commits_before_the_work(patch: Patch) -> None:
     """Offsets are committed when records are fetched: at most once."""
-    take, end = Group.take, Group._end
+    take, done = Group.take, Group.done
 
     def early(group: Any, worker: Any, limit: int, now: float) -> Any:
         items = take(group, worker, limit, now)
@@ -159,13 +159,13 @@ def commits_before_the_work(patch: Patch) -> None:
         group._commit(worker.index)
         return items
 
-    def without_progress(group: Any, copy: int, fate: Outcome, now: float) -> None:
-        done = list(group._done)
-        end(group, copy, fate, now)
-        group._done[:] = done
+    def without_progress(group: Any, copy: int, now: float, *fate: Outcome) -> None:
+        before = list(group._done)
+        done(group, copy, now, *fate)
+        group._done[:] = before
 
     patch.setattr(Group, "take", early)
-    patch.setattr(Group, "_end", without_progress)
+    patch.setattr(Group, "done", without_progress)
 
 
 def one_push_more(patch: Patch) -> None:
