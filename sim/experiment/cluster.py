@@ -89,7 +89,7 @@ def _connect(address: str) -> Generator[Any]:
             f'a cluster needs Dask ({error.name} is missing): pip install "messaging-sim[cluster]"'
         ) from None
     patience = parse_timedelta(config.get("distributed.comm.timeouts.connect"))
-    with _silence("distributed", "distributed.client"):
+    with _silence("distributed", "distributed.client", "tornado.application", "asyncio"):
         try:
             with ThreadPoolExecutor(1) as pool:  # a notebook has a loop in its own thread already
                 pool.submit(asyncio.run, _greet(address, patience)).result()
