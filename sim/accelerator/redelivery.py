@@ -52,16 +52,16 @@ class Redeliveries:
 
     def due(self) -> float:
         """When the next of them is visible again; not later than that."""
-        if self._next == len(self._positions):
-            return UNLIMITED
-        position, starts = self._positions[self._next], self.block.starts
-        if position >= len(starts):
-            return self.block.visible[position] + self._timeout
-        since = starts[position]
-        if math.isnan(since) or self._is_well(self._next, since):
-            self._next += 1
-            return self.due()
-        return since + self._timeout
+        starts = self.block.starts
+        while self._next < len(self._positions):
+            position = self._positions[self._next]
+            if position >= len(starts):
+                return self.block.visible[position] + self._timeout
+            since = starts[position]
+            if not (math.isnan(since) or self._is_well(self._next, since)):
+                return since + self._timeout
+            self._next += 1  # it took the careful way, or went well
+        return UNLIMITED
 
     def _is_well(self, index: int, since: float) -> bool:
         """Whether a first delivery that might outlive its visibility timeout does not."""

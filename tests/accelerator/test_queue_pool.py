@@ -172,3 +172,16 @@ def test_a_visibility_timeout_may_be_lost_in_rounding():
     """From 8 s on the next number is further away than the timeout is long."""
     record = both("single_broker", [0, 8, 10], queue={"visibility_timeout": "0.0000000000000001s"})
     assert record.copies[0].ended.tolist() == [1, 9, 11]
+
+
+def test_thousands_of_messages_that_might_have_outlived_their_timeout():
+    """Few of a backlog are tried before the run ends; the others make no search run too deep."""
+    record = both(
+        "single_broker",
+        workload={"arrivals": {"rate": "1/s", "process": "constant"}, "backlog": 5000},
+        horizon="10s",
+        drain="50s",
+        queue={"visibility_timeout": "5s"},
+        consumers={"count": 4, "speeds": [0.19, 1, 1, 1]},
+    )
+    assert record.copies[0].deliveries.tolist().count(0) > 4000
