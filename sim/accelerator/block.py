@@ -108,11 +108,11 @@ class Block:
         self.seen = visible
         self.visible: list[float] = self.times if visible is times else visible.tolist()
         places = slice(None) if isinstance(self._rows, slice) else messages - low
-        chances = [condition for effect in pool.effects for condition in pool.slow[effect]]
-        chances += [condition for _, condition in pool.crashes]
         taboos = [] if careful is None else [careful]
-        taboos += [_by_chance(condition, low, high, messages) for condition in chances]
+        taboos += [hit_by_chance(condition, low, high, messages) for condition in pool.conditions]
         self.failing = _NONE
+        if visible[-1] + longest * (1 - 1e-12) <= visible[-1]:  # such a timeout is lost in rounding
+            may_fail = may_outlive = False
         self.durations, failed = self._draw(pool, (low, high), places, taboos, may_fail)
         work = self._work(pool, longest, taboos, failed, may_outlive=may_outlive)
         self.stages: list[list[float]] | None = None
@@ -210,12 +210,11 @@ class Block:
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
         outlives = (total if slowest == 1 else total / slowest) + pool.hop > longest
-        is_nothing: NDArray[Any] = self.seen + longest <= self.seen  # such a timeout is lost in rounding
-        is_taboo = outlives & is_nothing if may_outlive else outlives.copy()
+        is_taboo = np.zeros(self.size, dtype=bool) if may_outlive else outlives.copy()
         for taboo in taboos:
             is_taboo |= taboo
         if failed is not None:
-            is_taboo |= (failed >= 0) & (outlives | is_nothing)
+            is_taboo |= (failed >= 0) & outlives
         if may_outlive and (failed is not None or outlives.any()):
             fails = np.full(self.size, OUTLIVES) if failed is None else failed
             self._find_failing(pool, fails, ((fails >= 0) | outlives) & ~is_taboo)
@@ -240,7 +239,7 @@ class Block:
         return self.stages[-1]
 
 
-def _by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:
+def hit_by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:
     """Which of the messages a condition may hit whatever the time."""
     if condition.windows is not None:
         return np.zeros(len(messages), dtype=bool)

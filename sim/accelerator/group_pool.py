@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.accelerator.block import hit_by_chance
 from sim.accelerator.hands import Hands, timed
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
@@ -29,7 +30,7 @@ from sim.accelerator.publishing import Inexact
 from sim.accelerator.repeats import Repeats
 from sim.components.consumer import Pool
 from sim.components.log import Group
-from sim.components.timelines import Condition, ends_of
+from sim.components.timelines import ends_of
 from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
@@ -71,7 +72,7 @@ class GroupPool:
         self.pauses = records.pauses
         self._resumes = ends_of(records.pauses)
         self.windows = timed(pool)
-        self._by_chance = [*pool.slow[self.effect], *(condition for _, condition in pool.crashes)]
+        self._by_chance = pool.conditions
         self.repeats = Repeats(pool, self.hands, self._by_chance)
         producer = site.producer
         assert producer is not None
@@ -177,11 +178,10 @@ class GroupPool:
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the partitions what arrives in a block."""
-        first = int(messages.min())
-        work = self.effect.first_attempts(first, int(messages.max()) + 1)[messages - first]
+        first, stop = int(messages.min()), int(messages.max()) + 1
+        work = self.effect.first_attempts(first, stop)[messages - first]
         for condition in self._by_chance:
-            if condition.windows is None:
-                work[_may_hit(condition, messages)] = np.inf
+            work[hit_by_chance(condition, first, stop, messages)] = np.inf
         work[self.is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
         few = len(self._lanes) <= np.iinfo(np.int16).max  # which are sorted by their digits
@@ -258,10 +258,3 @@ class GroupPool:
 def _column(numbers: list[float] | list[int]) -> NDArray[Any]:
     """A list as a column, in two thirds of the time that ``np.array`` takes."""
     return np.fromiter(numbers, float, len(numbers))
-
-
-def _may_hit(condition: Condition, messages: NDArray[Any]) -> NDArray[Any]:
-    """Which of the messages a condition may hit whatever the time."""
-    low = int(messages.min())
-    hit = condition.may_hit(low, int(messages.max()) + 1)
-    return np.ones(len(messages), dtype=bool) if hit is None else hit[messages - low]

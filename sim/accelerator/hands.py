@@ -345,6 +345,5 @@ def _leave_out(by_message: dict[int, Any], final: int) -> None:
 def timed(pool: Pool[Any]) -> list[Windows]:
     """Everything that can hit attempts of a pool for a time."""
     found = [condition for effect in pool.effects for condition in effect.conditions]
-    found += [condition for effect in pool.effects for condition in pool.slow[effect]]
-    found += [condition for _, condition in pool.crashes]
+    found += pool.conditions
     return [condition.windows for condition in found if condition.windows is not None]

@@ -314,7 +314,7 @@ class QueuePool:
             self._end(copy, Outcome.APPLIED, end)
         return True
 
-    def _next_stages(self, copy: int) -> tuple[tuple[float, ...] | None, bool]:
+    def _next_stages(self, copy: int) -> tuple[tuple[float, ...], bool]:
         """What the next delivery of a copy takes if nothing hits it, and whether it fails."""
         stages: list[float] = []
         for effect in self.pool.effects:
@@ -461,10 +461,6 @@ class QueuePool:
 
 def _is_sure(pool: Pool[Any]) -> bool:
     """Whether no fault hits attempts by chance."""
-    conditions = [
-        *(each for effect in pool.effects for each in pool.slow[effect]),
-        *(each for _, each in pool.crashes),
-    ]
     return all(effect.is_sure for effect in pool.effects) and all(
-        each.windows is not None for each in conditions
+        condition.windows is not None for condition in pool.conditions
     )

@@ -17,7 +17,7 @@ from pydantic import Field
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
-from sim.components.timelines import Outage, names
+from sim.components.timelines import Condition, Outage, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
 from sim.engine.environment import MOST_WORKERS, Loop, Process, Steps, work_rank
@@ -190,6 +190,12 @@ class Pool(Generic[Item]):
             calls = site.faults.refused_calls(effect.name, options.count) if is_api else []
             refusals = names(calls)
             site.wiring.connect(Edge(self.name, effect.node, "apply", faults=refusals, refusals=refusals))
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Everything that slows its workers down or makes them crash during an attempt."""
+        slow = [condition for effect in self.effects for condition in self.slow[effect]]
+        return [*slow, *(condition for _, condition in self.crashes)]
 
     def die_between_effects(self, after: Callable[[int], int]) -> None:
         """The handler of a message dies after so many effects (0: never)."""
