@@ -26,18 +26,13 @@ def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArra
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
-OUTLIVES = -1
-
-
 @dataclass(frozen=True, slots=True)
 class Failing:
     """The messages of a block whose first delivery surely fails, and what the second one comes to.
 
-    And those whose only attempt succeeds, but may outlive the visibility timeout, if the worker is slow.
-
     Attributes:
         positions: in the block, in order.
-        effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
+        effects: at which effect of the pool each fails.
         stages: per message what the second delivery takes, s at normal speed, until it fails or is done.
         fails: which fail then, too.
     """
@@ -71,21 +66,19 @@ class Block:
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
         may_fail: whether the hot loop takes those that surely fail, as if all went well.
-        may_outlive: and those that take too long.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
         seen: when visible, as an array.
         first: how many messages came before this block.
         durations: per effect, at normal speed, shape (size,).
-        failing: those that fail surely.
+        failing: those that fail surely, which the hot loop takes.
         work: of each message; infinity where the hot loop must not take it.
         stages: per stage the durations of all messages; None where there is only one.
         starts: of the messages so far, NaN where the careful way took them.
         chosen: by which worker.
         is_plain: whether the hot loop may take all of them, and none fails.
         has_skipped: whether the careful way took any.
-        bad: positions of those that the hot loop took, and that did not go well.
     """
 
     def __init__(
@@ -99,7 +92,6 @@ class Block:
         first: int = 0,
         careful: NDArray[Any] | None = None,
         may_fail: bool = False,
-        may_outlive: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
         self._rows = rows_of(messages)
@@ -112,15 +104,16 @@ class Block:
         taboos += [hit_by_chance(condition, low, high, messages) for condition in pool.conditions]
         self.failing = _NONE
         if visible[-1] + longest * (1 - 1e-12) <= visible[-1]:  # such a timeout is lost in rounding
-            may_fail = may_outlive = False
-        self.durations, failed = self._draw(pool, (low, high), places, taboos, may_fail)
-        work = self._work(pool, longest, taboos, failed, may_outlive=may_outlive)
+            may_fail = False
+        self.durations, self._failed = self._draw(pool, (low, high), places, taboos, may_fail)
+        self._taboo = np.logical_or.reduce(taboos) if taboos else None
+        self._may_fail = may_fail
+        work = self._work(pool, longest)
         self.stages: list[list[float]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
         self.has_skipped = False
-        self.bad: list[int] = []
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
@@ -154,16 +147,18 @@ class Block:
         return found, failed
 
     def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], chosen: NDArray[Any]) -> None:
-        """The chosen ones, which fail or may outlive, and what the second delivery of the former comes to."""
+        """The chosen ones, which fail, and what the second delivery of each comes to."""
         positions = np.flatnonzero(chosen)
-        effects = failed[positions]
-        messages: list[int] = self.messages[positions].tolist()
+        effects, messages = failed[positions], self.messages[positions]
         stages: list[list[float]] = []
         failed_again = np.full(len(positions), -1)
         for number, effect in enumerate(pool.effects):
-            times, fails = effect.outcomes(messages, (effects >= number).astype(int).tolist())
-            stages.append(times)
-            failed_again[np.array(fails, dtype=bool) & (failed_again < 0)] = number
+            times, fails = np.empty(len(positions)), np.zeros(len(positions), dtype=bool)
+            for attempt, those in enumerate((effects < number, effects >= number)):
+                if those.any():
+                    times[those], fails[those] = effect.outcomes_at(messages[those], attempt)
+            stages.append(times.tolist())
+            failed_again[fails & (failed_again < 0)] = number
         durations: list[tuple[float, ...]] = list(zip(*stages, strict=True))
         if len(stages) > 1:
             durations = [
@@ -184,7 +179,7 @@ class Block:
         return len(self.starts)
 
     def skip(self) -> int:
-        """The number of the next message, which takes the careful way."""
+        """The number of the next message, which does not take the hot loop."""
         self.has_skipped = True
         self.starts.append(math.nan)
         self.chosen.append(0)
@@ -194,35 +189,33 @@ class Block:
         """Where the messages stand in the columns."""
         return self._rows if isinstance(good, slice) else self.messages[good]
 
-    def _work(
-        self,
-        pool: Pool[Any],
-        longest: float,
-        taboos: list[NDArray[Any]],
-        failed: NDArray[Any] | None,
-        *,
-        may_outlive: bool,
-    ) -> NDArray[Any]:
+    def first_delivery(self, position: int) -> tuple[list[float], bool] | None:
+        """What the first delivery of a message takes, s at normal speed, until it fails or is done.
+
+        Returns:
+            Per attempt, and whether the last one fails; None where that depends on more than its draws.
+        """
+        if not self._may_fail or (self._taboo is not None and self._taboo[position]):
+            return None
+        failed = -1 if self._failed is None else self._failed.item(position)
+        reached = self.durations if failed < 0 else self.durations[: failed + 1]
+        return [durations.item(position) for durations in reached], failed >= 0
+
+    def _work(self, pool: Pool[Any], longest: float) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""
         slowest = min(worker.speed for worker in pool.workers)
         longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
         total: NDArray[Any] = (
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
-        outlives = (total if slowest == 1 else total / slowest) + pool.hop > longest
-        is_taboo = np.zeros(self.size, dtype=bool) if may_outlive else outlives.copy()
-        for taboo in taboos:
-            is_taboo |= taboo
-        if failed is not None:
-            is_taboo |= (failed >= 0) & outlives
-        if may_outlive and (failed is not None or outlives.any()):
-            fails = np.full(self.size, OUTLIVES) if failed is None else failed
-            self._find_failing(pool, fails, ((fails >= 0) | outlives) & ~is_taboo)
-        elif failed is not None:
-            self._find_failing(pool, failed, (failed >= 0) & ~is_taboo)
-        is_any = bool(is_taboo.any())
+        is_careful = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        if self._taboo is not None:
+            is_careful |= self._taboo
+        if self._failed is not None:
+            self._find_failing(pool, self._failed, (self._failed >= 0) & ~is_careful)
+        is_any = bool(is_careful.any())
         self.is_plain = not (is_any or self.failing.positions)
-        return np.where(is_taboo, np.inf, self.durations[-1]) if is_any else self.durations[-1]
+        return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]
 
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""

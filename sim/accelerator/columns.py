@@ -66,9 +66,9 @@ class Columns:
         """All that the hot loop has delivered of a block."""
         starts = np.frombuffer(block.starts) if block.size else np.empty(0)
         good: Any = slice(None)
-        if block.has_skipped or block.bad:
+        if block.has_skipped or block.failing.positions:
             good = ~np.isnan(starts)
-            good[block.bad] = False
+            good[block.failing.positions] = False
         rows, starts = block.rows(good), starts[good]
         self.taken[rows] = starts
         self.deliveries[rows] = 1

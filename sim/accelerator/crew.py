@@ -8,7 +8,7 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappush, heapreplace
 from typing import Any
 
@@ -39,8 +39,11 @@ class Crew:
 
     Attributes:
         is_alike: whether it does not matter which of them does what.
+        times: heap of the times since when they are free, if they are alike.
+        free: heap of the workers, if they are not.
         speeds: of each worker.
         bounds: how far the hot loop may go; its count orders those who get free at the same instant.
+        ends: end, when that was scheduled, and start of single deliveries; None where they do not matter.
         has_unfinished_work: whether somebody is still at work when the run ends.
         under_way: heap of the deliveries that are not worked out to their end.
         go_on: works out the next of them, as far as it is known then.
@@ -55,27 +58,27 @@ class Crew:
         self.has_unfinished_work = False
         self._limit = pool.site.limit
         self._pauses = pauses
-        self._free_since = [0.0] * len(self.speeds)
-        self._free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
+        self.times = [0.0] * len(self.speeds)
+        self.free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
         self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
         self._is_disturbed = True
         self.under_way: list[UnderWay] = []
         self._is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and len(pool.effects) == 1
         is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
-        self._ends: list[tuple[float, float, float]] | None = None
+        self.ends: list[tuple[float, float, float]] | None = None
         if not (self.is_alike or is_one_stretch):
-            self._ends = []
+            self.ends = []
         self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
         """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
-        if self._ends is not None:
+        if self.ends is not None:
             self._ends_in_blocks.append((ends, scheduled, starts))
 
     def note_one(self, end: float, scheduled: float, start: float) -> None:
         """The same for one."""
-        if self._ends is not None:
-            self._ends.append((end, scheduled, start))
+        if self.ends is not None:
+            self.ends.append((end, scheduled, start))
 
     def check(self, until: float = UNLIMITED) -> None:
         """Two ends that were scheduled at one instant for one instant must be in the order of their starts.
@@ -83,12 +86,12 @@ class Crew:
         It is not always where deliveries consist of several stretches: then what came before them decides.
         What ends later than a time is looked at again the next time; what is still to come does.
         """
-        if self._ends is None:
+        if self.ends is None:
             return
-        parts = [*self._ends_in_blocks, tuple(np.array(self._ends).reshape(-1, 3).T)]
+        parts = [*self._ends_in_blocks, tuple(np.array(self.ends).reshape(-1, 3).T)]
         ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
         left = ends >= until
-        self._ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
+        self.ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
         in_order = np.sort(ends)
         if not (in_order[1:] == in_order[:-1]).any():
             return
@@ -100,31 +103,38 @@ class Crew:
 
     def free_since(self) -> float:
         """Since when the worker is free, or will be, that is next."""
-        return self._free_since[0] if self.is_alike else self._free[0][0]
+        return self.times[0] if self.is_alike else self.free[0][0]
 
-    def deliveries(self, block: Block, again: Callable[[float], float], part: slice = _ALL) -> Iterator[bool]:
+    def deliver(self, block: Block, again: plain.Again, care: plain.Care, part: slice = _ALL) -> None:
         """The hot loop over a block or a part of it; see :mod:`sim.accelerator.plain`."""
         push, choose, bounds, speeds = block.starts.append, block.chosen.append, self.bounds, self.speeds
-        visible = block.visible[part]
-        if block.stages is None:
+        visible, stages, hop = block.visible[part], block.stages, self.pool.hop
+        if stages is None:
             work = block.work[part]
             if self.is_alike:
-                return plain.alike_one(self._free_since, visible, work, bounds, push, again)
-            return plain.each_one(self._free, visible, work, speeds, bounds, push, choose, again)
-        stages, hop = zip(*(each[part] for each in block.stages), strict=True), self.pool.hop
+                plain.alike_one(self.times, visible, work, bounds, push, again, care)
+            else:
+                plain.each_one(self.free, visible, work, speeds, bounds, push, choose, again, care)
+            return
+        columns = [each[part] for each in stages]
         if self.is_alike:
-            return plain.alike_many(self._free_since, visible, stages, bounds, push, again)
-        return plain.each_many(self._free, visible, stages, speeds, hop, bounds, push, choose, again)
+            plain.alike_many(self.times, visible, zip(*columns, strict=True), bounds, push, again, care)
+        elif len(columns) == 2 and not hop:
+            first, second = columns
+            plain.each_two(self.free, visible, first, second, speeds, bounds, push, choose, again, care)
+        else:
+            together = zip(*columns, strict=True)
+            plain.each_many(self.free, visible, together, speeds, hop, bounds, push, choose, again, care)
 
     def take_all(self, block: Block, limit: float) -> bool:
         """Deliver a whole block in fewer steps, if all of it ends well by a limit; else nothing is done."""
         if not (self.is_alike and block.is_plain and block.stages is None):
             return False
-        free = self._free_since.copy()
+        free = self.times.copy()
         since = np.fromiter(plain.alike_undisturbed(free, block.visible, block.work), float, block.size)
         if max(free) > limit:  # what was taken off the heap is no later than what is left
             return False
-        self._free_since[:] = free
+        self.times[:] = free
         block.starts.frombytes(np.maximum(block.seen, since).tobytes())
         return True
 
@@ -137,7 +147,7 @@ class Crew:
             return False
         if self.is_alike:
             limit = min(limit, goes_on_at)
-        number = 0 if self.is_alike else self._free[0][3]
+        number = 0 if self.is_alike else self.free[0][3]
         speed = 1.0 if self.is_alike else self.speeds[number]
         if self.pool.hop and not self.is_alike:
             end += self.pool.hop
@@ -169,25 +179,25 @@ class Crew:
         """The same for a part of a block, until one of its messages would not end by a limit."""
         self.bounds.due = UNLIMITED
         self.set_limit(limit)
-        next(self.deliveries(block, _never, slice(start, stop)), None)
+        self.deliver(block, _never, _stop, slice(start, stop))
 
     def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
         """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
         assert block.stages is None
         visible, work, push = block.visible[start:stop], block.work[start:stop], block.starts.append
         if self.is_alike:
-            plain.alike_bounded(self._free_since, visible, work, limit, leaves, push)
+            plain.alike_bounded(self.times, visible, work, limit, leaves, push)
             return
         self.set_limit(limit)
         limits, count, choose = self.bounds.limits, self.bounds.count, block.chosen.append
-        plain.each_bounded(self._free, visible, work, self.speeds, limits, leaves, count, push, choose)
+        plain.each_bounded(self.free, visible, work, self.speeds, limits, leaves, count, push, choose)
         self.bounds.count += block.position - start
 
     def next(self, seen: float) -> tuple[float, Worker]:
         """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
         workers = self.workers
         while True:
-            since, _, _, number = (self._free_since[0], 0.0, 0, 0) if self.is_alike else self._free[0]
+            since, _, _, number = (self.times[0], 0.0, 0, 0) if self.is_alike else self.free[0]
             start, worker = max(seen, since), workers[number]
             if start >= self._limit:
                 return start, worker
@@ -200,27 +210,7 @@ class Crew:
             elif self.is_alike or start < worker.undisturbed_until:
                 return start, worker
             else:
-                heapreplace(self._free, self._after_outage(self._free[0]))
-
-    def undisturbed(self, seen: float) -> tuple[float, float, float, int]:
-        """When the next worker could take a message, how fast it is, until when nothing disturbs it, who."""
-        if self.is_alike:
-            since, number, limit = self._free_since[0], 0, self.bounds.limit
-        else:
-            since, _, _, number = self._free[0]
-            limit = self.bounds.limits[number]
-        return seen if seen > since else since, self.speeds[number], limit, number  # noqa: FURB136
-
-    def take(self, start: float, begun: float, end: float) -> None:
-        """That worker takes it, begins with the last stage of it, and is free again at a later time."""
-        count = self.bounds.count
-        self.bounds.count = count + 1
-        if self.is_alike:
-            heapreplace(self._free_since, end)
-        else:
-            heapreplace(self._free, (end, begun, count, self._free[0][3]))
-            if self._ends is not None:  # what note_one does, without a call
-                self._ends.append((end, begun, start))
+                heapreplace(self.free, self._after_outage(self.free[0]))
 
     def occupy(self, seen: float, start: float, delivery: Delivery) -> plain.Turn:
         """The worker that is first in the heap takes a message.
@@ -242,11 +232,11 @@ class Crew:
             self.has_unfinished_work = True
         if self.is_alike:
             is_only_one = self.is_only_one_at(start)
-            heapreplace(self._free_since, end)
+            heapreplace(self.times, end)
             if end > start:
                 return scheduled, count
             return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
-        entry = self._free[0]
+        entry = self.free[0]
         if scheduled < end < UNLIMITED and delivery.work is not None:
             self.note_one(end, scheduled, start)
         if end > start:
@@ -257,7 +247,7 @@ class Crew:
             raise Inexact("work that takes no time, on what is reported at that instant")
         elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
             entry = (end, UNLIMITED, count, worker.index)
-        heapreplace(self._free, entry)
+        heapreplace(self.free, entry)
         return entry[1:3]
 
     def still_occupy(self, since: float, count: int, delivery: Delivery) -> None:
@@ -274,14 +264,14 @@ class Crew:
         if end >= self._limit:
             self.has_unfinished_work = True
         if self.is_alike:
-            self._free_since[self._free_since.index(since)] = end
-            heapify(self._free_since)
+            self.times[self.times.index(since)] = end
+            heapify(self.times)
             return
         if scheduled < end < UNLIMITED and delivery.work is not None:
             self.note_one(end, scheduled, delivery.start)
-        place = next(place for place, entry in enumerate(self._free) if entry[3] == number)
-        self._free[place] = (end, scheduled, count, number)
-        heapify(self._free)
+        place = next(place for place, entry in enumerate(self.free) if entry[3] == number)
+        self.free[place] = (end, scheduled, count, number)
+        heapify(self.free)
         if delivery.work is not None:
             self.bounds.limits[number] = self._undisturbed(number)
 
@@ -298,14 +288,14 @@ class Crew:
 
     def leave(self, worker: Worker) -> None:
         """A worker that has just crashed is away, and free again when it is back."""
-        place = next(place for place, entry in enumerate(self._free) if entry[3] == worker.index)
-        now = self._free[place][0]
+        place = next(place for place, entry in enumerate(self.free) if entry[3] == worker.index)
+        now = self.free[place][0]
         if now < UNLIMITED and worker.outage_at(now) is not None:
-            self._free[place] = self._back(worker, now)
-            heapify(self._free)
+            self.free[place] = self.back(worker, now)
+            heapify(self.free)
         self.bounds.limits[worker.index] = self._undisturbed(worker.index)
 
-    def _back(self, worker: Worker, now: float) -> plain.Free:
+    def back(self, worker: Worker, now: float) -> plain.Free:
         """When a worker is back that is away at a time: no outage follows at once."""
         while now < UNLIMITED and (outage := worker.outage_at(now)) is not None:
             now = outage.end
@@ -318,7 +308,7 @@ class Crew:
 
     def is_only_one_at(self, start: float) -> bool:
         """Of workers that are all alike: whether only the next one gets free at a time."""
-        return start not in self._free_since[1:3]
+        return start not in self.times[1:3]
 
     def _after_outage(self, entry: plain.Free) -> plain.Free:
         """A worker that is free goes away when an outage begins, and waits anew when it is back."""
@@ -327,22 +317,22 @@ class Crew:
         is_idle = since < worker.undisturbed_until
         begin = worker.undisturbed_until if is_idle else since
         if worker.outage_at(begin) is not None:
-            return self._back(worker, begin)
+            return self.back(worker, begin)
         self.bounds.limits[number] = self._undisturbed(number)
         return (begin, UNLIMITED, number, number) if is_idle else entry
 
     def _wait_until(self, end: float) -> None:
         """Nobody receives anything before a broker is back; who is free longest stays first."""
         if self.is_alike:
-            self._free_since[:] = [max(since, end) for since in self._free_since]
-            heapify(self._free_since)
+            self.times[:] = [max(since, end) for since in self.times]
+            heapify(self.times)
             return
-        waiting = sorted(self._wait_through(entry, end) for entry in self._free)
-        self._free[:] = [
+        waiting = sorted(self._wait_through(entry, end) for entry in self.free)
+        self.free[:] = [
             (end, -UNLIMITED, place, entry[3]) if entry[0] < end else entry
             for place, entry in enumerate(waiting)
         ]
-        heapify(self._free)
+        heapify(self.free)
 
     def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
         """A worker goes away in the outages that begin while it waits until a time."""
@@ -354,3 +344,8 @@ class Crew:
 def _never(until: float) -> float:
     """Where nothing comes back."""
     return until
+
+
+def _stop() -> bool:
+    """Where whoever called the hot loop sees to what it leaves."""
+    return False

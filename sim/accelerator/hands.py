@@ -7,7 +7,6 @@ accelerator; what goes well takes the hot loop (:mod:`sim.accelerator.plain`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -261,7 +260,7 @@ class Hands:
             worker.crash(now, crash[1])
             return now, CRASHED
         if ends is not FAILS and not (pool.idempotent and self._is_applied(effect, message, now)):
-            self._apply(effect, message, now, delivery.scheduled, delivery.is_late or number > 0)
+            self.apply(effect, message, now, delivery.scheduled, delivery.is_late or number > 0)
         if ends is SUCCEEDS:
             return now, CRASHED if pool.dies_after(effect, message) else DONE
         if not pool.retries_in_place:
@@ -284,35 +283,6 @@ class Hands:
         self._begun[effect][message] = now, self.order
         return number
 
-    def plain(
-        self, message: int, start: float, stages: Sequence[float], speed: float, fails: bool, is_late: bool
-    ) -> tuple[float, float]:
-        """A delivery that nothing disturbs, known in full: its attempts, busy time, and what is applied.
-
-        Args:
-            message: its number.
-            start: when the worker takes it.
-            stages: what each attempt takes, s at normal speed, one for each effect as far as it comes.
-            speed: of the worker.
-            fails: whether the last attempt does.
-            is_late: whether the message was delivered before.
-
-        Returns:
-            When it ends, and when its last attempt begins.
-        """
-        begun = now = start + self.pool.hop if self.pool.hop else start
-        last = len(stages) - 1
-        for place, duration in enumerate(stages):
-            effect = self.effects[place]
-            attempts = self._attempts[effect]
-            attempts[message] = attempts.get(message, 0) + 1
-            self._begun[effect][message] = now, self.order
-            begun, now = now, now + duration / speed
-            self.pool.count_busy(begun, now)
-            if place < last or not fails:
-                self._apply(effect, message, now, begun, is_late)
-        return now, begun
-
     def _is_applied(self, effect: Effect, message: int, now: float) -> bool:
         if not self._times[effect][message]:
             return False
@@ -320,7 +290,16 @@ class Hands:
             raise Inexact("an effect happens at the instant at which somebody asks whether it has")
         return self._first[effect][message] < now
 
-    def _apply(self, effect: Effect, message: int, now: float, scheduled: float, is_late: bool) -> None:
+    def apply(self, effect: Effect, message: int, now: float, scheduled: float, is_late: bool) -> None:
+        """An effect happens.
+
+        Args:
+            effect: which.
+            message: to which.
+            now: when.
+            scheduled: when that was certain to a worker's clock.
+            is_late: whether it took more than one attempt.
+        """
         first, times = self._first[effect], self._times[effect]
         if times[message]:
             if self.pool.idempotent:

@@ -3,13 +3,13 @@
 A delivery goes well if it is a message's first, all its attempts surely succeed or one surely fails, and it
 ends before anything can interfere: its visibility timeout, an outage of its worker, the next window of a
 fault, the end of its retention, the end of the run. What may go otherwise has a duration of infinity, so that
-one comparison with a limit finds it; the loop stops there, and the careful way takes over. The oldest visible
-message goes to the worker that has been free longest, which is the first of a heap. To a worker failures are
-work like any other; when the message comes back is the pool's business.
+one comparison with a limit finds it. The oldest visible message goes to the worker that has been free
+longest, which is the first of a heap. To a worker failures are work like any other; when the message comes
+back is the pool's business.
 
-The loops are generators, so that a stop costs next to nothing: they yield ``COMES_BACK`` when something that
-is due back goes before the next message, and ``NEEDS_CARE`` at a message that they must not take. Whoever
-drives them then does what is to be done, and says in :class:`Bounds` how to go on.
+Two things interrupt a loop, and are left to whoever drives it: ``again`` sees to what is due back before the
+next message, and says when anything is due next; ``care`` sees to a message that the loop must not take, says
+in :class:`Bounds` how to go on, and whether to go on at all.
 
 Separate loops, because each of them would pay for what only another needs: one stage of work or several,
 workers that are all alike or not, a memory that is bounded or not. Plain lists and floats: what a compiled
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heapreplace
 
@@ -36,7 +36,10 @@ Turn = tuple[float, int]
 UNKNOWN = -1
 """The place of what takes no time and is done by one of several who get free at once and have no names."""
 
-COMES_BACK, NEEDS_CARE = True, False
+Again = Callable[[float], float]
+"""Sees to all that is due back by a time; when anything is due next, later than that."""
+Care = Callable[[], bool]
+"""Sees to the next message, or to the bounds; whether to go on."""
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class Bounds:
         due: when the next copy comes back; messages that are visible from then on follow it.
         limit: no delivery may end later.
         limits: the same for each worker, where they are not alike.
-        is_handled: whether the message at which the loop stopped has been taken care of.
+        is_handled: whether the message that needed care has been seen to; else the loop tries it again.
         count: deliveries so far, where workers are not alike.
     """
 
@@ -58,23 +61,25 @@ class Bounds:
     count: int = 0
 
 
-def alike_one(
+def alike_one(  # noqa: PLR0917 - plain data
     free: list[float],
     visible: Iterable[float],
     work: Iterable[float],
     bounds: Bounds,
     push: Callable[[float], None],
-    again: Callable[[float], float],
-) -> Iterator[bool]:
+    again: Again,
+    care: Care,
+) -> None:
     """Deliver messages to workers that are all alike and do one thing.
 
     Args:
         free: heap of the times since when workers are free; changed in place.
         visible: when each message is visible.
         work: how long each delivery takes.
-        bounds: how far to go; read anew after every stop.
+        bounds: how far to go; read anew after every interruption.
         push: gets the start of each message that goes well.
-        again: makes plain second deliveries that are due by a time; returns when anything comes back next.
+        again: see there.
+        care: see there.
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
@@ -82,29 +87,26 @@ def alike_one(
             since = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration
-            if start < end <= limit:  # what mostly happens, in the fewest steps
+            if end <= limit:  # what mostly happens, in the fewest steps
                 heapreplace(free, end)
                 push(start)
                 continue
         while True:
             if seen >= due:
                 due = again(seen)
-                if seen >= due:
-                    yield COMES_BACK
-                    due, limit = bounds.due, bounds.limit
-                continue
+                limit = bounds.limit
             since = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration
-            if end > limit:
-                yield NEEDS_CARE
-                due, limit = bounds.due, bounds.limit
-                if bounds.is_handled:
-                    break
-                continue
-            heapreplace(free, end)
-            push(start)
-            break
+            if end <= limit:
+                heapreplace(free, end)
+                push(start)
+                break
+            if not care():
+                return
+            due, limit = bounds.due, bounds.limit
+            if bounds.is_handled:
+                break
 
 
 def alike_undisturbed(free: list[float], visible: Iterable[float], work: Iterable[float]) -> list[float]:
@@ -115,18 +117,22 @@ def alike_undisturbed(free: list[float], visible: Iterable[float], work: Iterabl
     ]
 
 
-def alike_many(
+def alike_many(  # noqa: PLR0917 - plain data
     free: list[float],
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
     bounds: Bounds,
     push: Callable[[float], None],
-    again: Callable[[float], float],
-) -> Iterator[bool]:
+    again: Again,
+    care: Care,
+) -> None:
     """The same for work of several stages: a hop, several effects."""
     due, limit = bounds.due, bounds.limit
     for seen, durations in zip(visible, stages, strict=True):
-        if seen < due:
+        while True:
+            if seen >= due:
+                due = again(seen)
+                limit = bounds.limit
             since = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
             for duration in durations:
@@ -134,27 +140,12 @@ def alike_many(
             if end <= limit:
                 heapreplace(free, end)
                 push(start)
-                continue
-        while True:
-            if seen >= due:
-                due = again(seen)
-                if seen >= due:
-                    yield COMES_BACK
-                    due, limit = bounds.due, bounds.limit
-                continue
-            since = free[0]
-            start = end = seen if seen > since else since  # noqa: FURB136
-            for duration in durations:
-                end += duration
-            if end > limit:
-                yield NEEDS_CARE
-                due, limit = bounds.due, bounds.limit
-                if bounds.is_handled:
-                    break
-                continue
-            heapreplace(free, end)
-            push(start)
-            break
+                break
+            if not care():
+                return
+            due, limit = bounds.due, bounds.limit
+            if bounds.is_handled:
+                break
 
 
 def each_one(  # noqa: PLR0917 - plain data
@@ -165,8 +156,9 @@ def each_one(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
-    again: Callable[[float], float],
-) -> Iterator[bool]:
+    again: Again,
+    care: Care,
+) -> None:
     """Deliver messages to workers of different speed and with outages of their own.
 
     Args:
@@ -174,51 +166,98 @@ def each_one(  # noqa: PLR0917 - plain data
         visible: when each message is visible.
         work: how long each delivery takes at normal speed.
         speeds: of each worker.
-        bounds: how far to go; read anew after every stop.
+        bounds: how far to go; read anew after every interruption.
         push: gets the start of each message that goes well.
         choose: gets the number of its worker.
         again: see there.
+        care: see there.
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
         if seen < due:
             since, _, _, worker = free[0]
-            start = seen if seen > since else since  # noqa: FURB136
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration / speeds[worker]
-            if start < end <= limits[worker]:
+            if end <= limits[worker]:
                 heapreplace(free, (end, start, count, worker))
                 count += 1
                 push(start)
                 choose(worker)
                 continue
+        bounds.count = count
         while True:
             if seen >= due:
-                bounds.count = count
                 due = again(seen)
-                if seen >= due:
-                    yield COMES_BACK
-                    due = bounds.due
-                count = bounds.count
-                continue
             since, _, _, worker = free[0]
             start = seen if seen > since else since  # noqa: FURB136 - a call costs more
             end = start + duration / speeds[worker]
-            if end > limits[worker]:
-                bounds.count = count
-                yield NEEDS_CARE
-                due, count = bounds.due, bounds.count
-                if bounds.is_handled:
-                    break
-                continue
-            heapreplace(free, (end, start, count, worker))
-            count += 1
-            push(start)
-            choose(worker)
-            break
+            if end <= limits[worker]:
+                heapreplace(free, (end, start, bounds.count, worker))
+                bounds.count += 1
+                push(start)
+                choose(worker)
+                break
+            if not care():
+                return
+            due = bounds.due
+            if bounds.is_handled:
+                break
+        count = bounds.count
     bounds.count = count
 
 
-def each_many(  # noqa: PLR0917 - plain data
+def each_two(  # noqa: PLR0913, PLR0917 - plain data
+    free: list[Free],
+    visible: Iterable[float],
+    firsts: Iterable[float],
+    seconds: Iterable[float],
+    speeds: list[float],
+    bounds: Bounds,
+    push: Callable[[float], None],
+    choose: Callable[[int], None],
+    again: Again,
+    care: Care,
+) -> None:
+    """The same for work of two stages; the second one, if it is not reached, takes no time."""
+    due, limits, count = bounds.due, bounds.limits, bounds.count
+    for seen, first, second in zip(visible, firsts, seconds, strict=True):
+        if seen < due:
+            since, _, _, worker = free[0]
+            speed = speeds[worker]
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            middle = start + first / speed
+            end = middle + second / speed
+            if end <= limits[worker]:
+                heapreplace(free, (end, middle if second else start, count, worker))
+                count += 1
+                push(start)
+                choose(worker)
+                continue
+        bounds.count = count
+        while True:
+            if seen >= due:
+                due = again(seen)
+            since, _, _, worker = free[0]
+            speed = speeds[worker]
+            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            middle = start + first / speed
+            end = middle + second / speed
+            if end <= limits[worker]:
+                heapreplace(free, (end, middle if second else start, bounds.count, worker))
+                bounds.count += 1
+                push(start)
+                choose(worker)
+                break
+            if not care():
+                return
+            due = bounds.due
+            if bounds.is_handled:
+                break
+        count = bounds.count
+    bounds.count = count
+
+
+def each_many(  # noqa: PLR0913, PLR0917 - plain data
     free: list[Free],
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
@@ -227,20 +266,15 @@ def each_many(  # noqa: PLR0917 - plain data
     bounds: Bounds,
     push: Callable[[float], None],
     choose: Callable[[int], None],
-    again: Callable[[float], float],
-) -> Iterator[bool]:
-    """The same for work of several stages, after a hop; one that is not reached takes no time."""
-    due, limits, count = bounds.due, bounds.limits, bounds.count
+    again: Again,
+    care: Care,
+) -> None:
+    """The same for work of any number of stages, after a hop."""
+    due, limits = bounds.due, bounds.limits
     for seen, durations in zip(visible, stages, strict=True):
         while True:
             if seen >= due:
-                bounds.count = count
                 due = again(seen)
-                if seen >= due:
-                    yield COMES_BACK
-                    due = bounds.due
-                count = bounds.count
-                continue
             since, _, _, worker = free[0]
             start = end = seen if seen > since else since  # noqa: FURB136
             if hop:
@@ -250,19 +284,17 @@ def each_many(  # noqa: PLR0917 - plain data
                 if duration:
                     begun = end
                     end += duration / speed
-            if end > limits[worker]:
-                bounds.count = count
-                yield NEEDS_CARE
-                due, count = bounds.due, bounds.count
-                if bounds.is_handled:
-                    break
-                continue
-            heapreplace(free, (end, begun, count, worker))
-            count += 1
-            push(start)
-            choose(worker)
-            break
-    bounds.count = count
+            if end <= limits[worker]:
+                heapreplace(free, (end, begun, bounds.count, worker))
+                bounds.count += 1
+                push(start)
+                choose(worker)
+                break
+            if not care():
+                return
+            due = bounds.due
+            if bounds.is_handled:
+                break
 
 
 def alike_bounded(

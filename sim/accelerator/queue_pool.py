@@ -14,7 +14,6 @@ attempt, which is one more thing in line.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from heapq import heappop
 from itertools import chain
 from typing import Any
@@ -22,38 +21,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accelerator.block import OUTLIVES, Block, pieces
+from sim.accelerator.block import Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Delivery, Hands, timed
 from sim.accelerator.publishing import Inexact, instant_reports
 from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
+from sim.accelerator.rough import Rare, Rough
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.queue import Queue
 from sim.components.worker import Worker
 from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
-
-
-@dataclass(slots=True)
-class _Rare:
-    """A copy to which something happened beside one good delivery.
-
-    Attributes:
-        deliveries: so far.
-        stages: what the next one takes, s at normal speed, if it is plain; None where that is not known.
-        fails: whether it fails then, too.
-        gone: when a worker that holds a receipt from before deletes it; infinity if none does.
-        by: the number of that worker.
-    """
-
-    deliveries: int = 0
-    stages: tuple[float, ...] | None = None
-    fails: bool = False
-    gone: float = UNLIMITED
-    by: int = -1
 
 
 class QueuePool:
@@ -75,10 +56,11 @@ class QueuePool:
         self._exhausted = Outcome.DEAD_LETTERED if options.dead_letter else Outcome.DROPPED
         self.log = self.queue.log
         self.columns = Columns(self.log, self.hands)
-        self._rare: dict[int, _Rare] = {}
+        self._rare: dict[int, Rare] = {}
         self._returns = Returns()
         self._delivered = 0
         self.crew = Crew(pool, self.queue.pauses)
+        self._rough = Rough(self.hands, self.crew, self._returns, self._rare, options)
         self.crew.go_on = self._go_on
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
@@ -138,7 +120,9 @@ class QueuePool:
         self.log = self.queue.log = ledger.named(self.queue.log.name)
         self.columns.attach(self.log)
         self.hands.turn_page(ledger, final)
-        self._rare = {copy - final: rare for copy, rare in self._rare.items()}
+        left = [(copy - final, rare) for copy, rare in self._rare.items()]
+        self._rare.clear()
+        self._rare.update(left)
         self._returns.turn_page(final)
         for _, _, delivery in self.crew.under_way:
             delivery.message -= final
@@ -153,39 +137,70 @@ class QueuePool:
             first=self._delivered,
             longest=self._timeout,
             may_fail=self._may_fail,
-            may_outlive=self._has_one_attempt and self._may_fail,
         )
 
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
+        self._block = block
         self._redeliveries = redeliveries = Redeliveries(
             self.hands, crew, block, self._timeout, self._retention
         )
         bounds.due = self._after_arrivals(self._next_due())
         crew.set_limit(bounds.limit)
-        if bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit):
-            self._redeliveries = None
-            self.columns.write(block, crew)
-            return
-        for comes_back in crew.deliveries(block, self._again if self._arrives_first else redeliveries.again):
-            position = block.position
-            if comes_back:
-                self.hands.order = max(self.hands.order, block.first + position - 1)
-                self._come_back(self._before_arrivals(block.visible[position]))
-            else:
-                bounds.is_handled = not self._can_go_on(block)
-                if bounds.is_handled:
-                    self.hands.order = block.first + position
-                    seen = block.visible[position]
-                    self._receive(block.skip(), seen)
-            bounds.due = self._after_arrivals(self._next_due())
-            crew.set_limit(bounds.limit)
-        while (failed := redeliveries.pop(UNLIMITED)) is not None:
-            self._note_failed(*failed)
+        if not (
+            bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit)
+        ):
+            crew.deliver(block, self._again, self._care)
+        redeliveries.look()
+        while (due := redeliveries.due) < UNLIMITED:
+            self._returns.add(due, *self._take_up(redeliveries))
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
         crew.check(block.visible[-1])
+
+    def _again(self, seen: float) -> float:
+        """What comes back before a message that is visible from a time on; when the next copy comes back."""
+        redeliveries = self._redeliveries
+        assert redeliveries is not None
+        until = self._before_arrivals(seen) if self._arrives_first else seen
+        other = self._next_other()
+        if redeliveries.due <= until:
+            redeliveries.again(until, other)
+        due = min(redeliveries.due, other)
+        if due <= until:
+            self.hands.order = max(self.hands.order, self._block.first + self._block.position - 1)
+            self._come_back(until)
+            due = self._next_due()
+        return self._after_arrivals(due) if self._arrives_first else due
+
+    def _care(self) -> bool:
+        """The hot loop stops at a message that it must not take."""
+        block, bounds = self._block, self.crew.bounds
+        position = len(block.starts)
+        seen = block.visible[position]
+        self.hands.order = block.first + position
+        bounds.is_handled = True
+        if self._is_rough(block, position, seen):
+            block.skip()
+        elif self._can_go_on(block):
+            bounds.is_handled = False
+            self.crew.set_limit(bounds.limit)
+        else:
+            block.skip()
+            self._receive(int(block.messages[position]), seen)
+            self.crew.set_limit(bounds.limit)
+        due = self._next_due()
+        bounds.due = self._after_arrivals(due) if self._arrives_first else due
+        return True
+
+    def _is_rough(self, block: Block, position: int, seen: float) -> bool:
+        """Whether the next message's delivery is of the common kind, which is done then."""
+        first = block.first_delivery(position)
+        if first is None:
+            return False
+        stages, fails = first
+        return self._rough.hand(self.log, int(block.messages[position]), seen, stages, fails, None)
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
@@ -207,123 +222,71 @@ class QueuePool:
         """Until when something must be due to go before what is visible at a time."""
         return math.nextafter(seen, -UNLIMITED) if self._arrives_first else seen
 
-    def _again(self, seen: float) -> float:
-        """:meth:`Redeliveries.again`, where arrivals come first."""
-        assert self._redeliveries is not None
-        return self._after_arrivals(self._redeliveries.again(self._before_arrivals(seen)))
-
     # --- what comes back ----------------------------------------------------------------------------------
 
     def _next_other(self) -> float:
         """When the next copy comes back that is not in the present block, or a delivery goes on."""
-        due = self._returns.due()
+        due = self._returns.due
         return min(due, self.crew.under_way[0][0]) if self.crew.under_way else due
 
     def _next_due(self) -> float:
         """When anything of that happens next; not later than that."""
         other, redeliveries = self._next_other(), self._redeliveries
-        if redeliveries is None:
+        if redeliveries is None or other < redeliveries.due:
             return other
-        redeliveries.other = other
-        return min(other, redeliveries.due())
+        return redeliveries.due
 
     def _come_back(self, until: float) -> None:
         """Copies are visible again, until a time at which others become visible, or deliveries go on."""
         redeliveries = self._redeliveries
         while True:
             other = self._next_other()
-            if redeliveries is not None:
-                redeliveries.other = other
-                redeliveries.again(until)
-                failed = redeliveries.pop(until)
-                if failed is not None:
-                    self._note_failed(*failed)
-                    continue
+            if redeliveries is not None and redeliveries.due <= until:
+                redeliveries.again(until, other)
+                if redeliveries.due <= until and redeliveries.due <= other:  # it does not go well again
+                    other = min(other, redeliveries.due)
+                    self._returns.add(redeliveries.due, *self._take_up(redeliveries))
             if other > until:
                 return
-            if self.crew.goes_on_at() == other:
+            if self.crew.under_way and self.crew.goes_on_at() == other:
                 self._go_on()
             else:
                 due, copy = self._returns.pop()
                 self._return(copy, due)
 
-    def _note_failed(self, index: int, due: float) -> None:
-        """Write down a first delivery that the hot loop took and that did not go well: its copy is rare."""
-        assert self._redeliveries is not None
-        block = self._redeliveries.block
-        position = block.failing.positions[index]
-        copy, order = int(block.messages[position]), block.first + position
-        start, stages, speed = self._redeliveries.first(index)
-        self.log.taken[copy] = start
-        self.log.deliveries[copy] = 1
-        before, self.hands.order = self.hands.order, order
-        outlives = block.failing.effects[index] == OUTLIVES
-        end, begun = self.hands.plain(copy, start, stages, speed, fails=not outlives, is_late=False)
-        self.crew.note_one(end, begun, start)
-        self.hands.order = before
-        if not outlives:
-            rare = _Rare(1, block.failing.stages[index], block.failing.fails[index])
-        elif self.queue.options.late_delete:
-            rare = _Rare(1, gone=end, by=0 if self.crew.is_alike else block.chosen[position])
-        else:
-            rare = _Rare(1)
-        self._rare[copy] = rare
-        self._returns.add(due, order, copy)
+    def _take_up(self, redeliveries: Redeliveries) -> tuple[float, int]:
+        """Of a copy that failed at its first delivery: its order, and its number. It is rare from now on."""
+        position, failed_at = redeliveries.pop()
+        block = redeliveries.block
+        copy = int(block.messages[position])
+        for effect in self.pool.effects[: failed_at + 1]:
+            self.hands.attempts_at(effect)[copy] = 1
+        self._rare[copy] = Rare(1)
+        return block.first + position, copy
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
         rare = self._rare[copy]
         self.hands.order += NEXT
-        if rare.stages is not None and self._again_at_once(copy, rare, due):
-            return
         if due < self._limit and not self._end_if_gone(copy, rare, due):
             self.log.returned.append(due)
             if due >= self.log.accepted[copy] + self._retention:
                 self._remove(copy, Outcome.EXPIRED, due)
-            else:
+            elif not (self._may_fail and self._is_rough_again(copy, rare, due)):
                 self._receive(copy, due)
 
-    def _again_at_once(self, copy: int, rare: _Rare, due: float) -> bool:
-        """The short way of :meth:`_receive` for what mostly happens to a copy that comes back.
-
-        It is received within its retention and the limit of receives, by a worker whom nothing disturbs, and
-        its delivery, whose attempts are known, ends before its visibility timeout. Where that is not sure
-        nothing is done.
-        """
-        crew, stages = self.crew, rare.stages
-        assert stages is not None
-        if rare.gone < UNLIMITED:
-            return False
-        start, speed, limit, _ = crew.undisturbed(due)
-        begun = end = start + self.pool.hop
-        for duration in stages:
-            begun, end = end, end + duration / speed
-        if not (start < end <= min(limit, start + self._timeout, self.log.accepted[copy] + self._retention)):
-            return False
+    def _is_rough_again(self, copy: int, rare: Rare, due: float) -> bool:
+        """Whether a later delivery is of the common kind, which is done then."""
         if rare.deliveries >= self._max_receives:
             return False
-        rare.deliveries = self.log.deliveries[copy] = rare.deliveries + 1
-        self.log.returned.append(due)
-        self.log.retaken.append(start)
-        crew.take(start, begun, end)
-        self.hands.plain(copy, start, stages, speed, fails=rare.fails, is_late=True)
-        if rare.fails:
-            rare.stages, rare.fails = self._next_stages(copy)
-            self._returns.add(start + self._timeout, self.hands.order, copy)
-        else:
-            self._end(copy, Outcome.APPLIED, end)
-        return True
-
-    def _next_stages(self, copy: int) -> tuple[tuple[float, ...], bool]:
-        """What the next delivery of a copy takes if nothing hits it, and whether it fails."""
         stages: list[float] = []
-        for effect in self.pool.effects:
-            number = self.hands.attempts_at(effect).get(copy, 0)
-            times, fails = effect.outcome(copy, number)
-            stages.append(times)
+        fails = False
+        for effect, attempts in self._rough.effects:
+            time, fails = effect.outcome(copy, attempts.get(copy, 0))
+            stages.append(time)
             if fails:
-                return tuple(stages), True
-        return tuple(stages), False
+                break
+        return self._rough.hand(self.log, copy, due, stages, fails, rare)
 
     def _go_on(self) -> None:
         """The next delivery that is under way goes on."""
@@ -340,7 +303,7 @@ class QueuePool:
         elif rare is not None:
             self._settle(delivery.message, rare, delivery, due)
 
-    def _end_if_gone(self, copy: int, rare: _Rare, by: float) -> bool:
+    def _end_if_gone(self, copy: int, rare: Rare, by: float) -> bool:
         """Whether somebody has deleted a copy by then that was not visible meanwhile."""
         if rare.gone > by or rare.gone >= self._limit:
             return False
@@ -351,8 +314,6 @@ class QueuePool:
         """The copy that has been visible longest goes to the worker that has been free longest."""
         start, worker = self.crew.next(seen)
         rare = self._rare.get(copy)
-        if rare is not None:
-            rare.stages = None
         gone = UNLIMITED if rare is None else rare.gone
         expires = float(self.log.accepted[copy]) + self._retention
         if rare is not None and gone == start < self._limit and not self._is_own_end(rare, start, worker):
@@ -368,13 +329,13 @@ class QueuePool:
         if start >= self._limit:
             return
         if rare is None:
-            rare = self._rare[copy] = _Rare()
+            rare = self._rare[copy] = Rare()
         if rare.deliveries >= self._max_receives:
             self._remove(copy, self._exhausted, start)
             return
         self._hand(copy, rare, seen, start, worker)
 
-    def _hand(self, copy: int, rare: _Rare, seen: float, start: float, worker: Worker) -> None:
+    def _hand(self, copy: int, rare: Rare, seen: float, start: float, worker: Worker) -> None:
         """A worker receives a copy."""
         rare.deliveries += 1
         self.log.deliveries[copy] = rare.deliveries
@@ -401,13 +362,13 @@ class QueuePool:
             (time for time, _, other in self.crew.under_way if other.message == copy), default=UNLIMITED
         )
 
-    def _is_own_end(self, rare: _Rare, start: float, worker: Worker) -> bool:
+    def _is_own_end(self, rare: Rare, start: float, worker: Worker) -> bool:
         """Whether a worker ends with a copy, and so deletes it, just before it would receive it again."""
         if self.crew.is_alike:
             return self.crew.is_only_one_at(start)
         return worker.index == rare.by
 
-    def _settle(self, copy: int, rare: _Rare, delivery: Delivery, due: float) -> None:
+    def _settle(self, copy: int, rare: Rare, delivery: Delivery, due: float) -> None:
         """What the end of a delivery means for its copy, which is visible again when it is due."""
         end = delivery.end
         if end > due and due < self._limit:
@@ -425,14 +386,12 @@ class QueuePool:
             elif rare.gone < self._limit:
                 self._end(copy, Outcome.APPLIED, rare.gone)
         elif delivery.work is CRASHED or self._on_error == "wait" or not is_open:
-            if self._may_fail and not self._others_go_on(copy) < UNLIMITED:
-                rare.stages, rare.fails = self._next_stages(copy)
             self._returns.add(due, delivery.order, copy)
         else:
             assert delivery.work is FAILED
             self._reject(copy, delivery)
 
-    def _settle_late(self, rare: _Rare, delivery: Delivery) -> None:
+    def _settle_late(self, rare: Rare, delivery: Delivery) -> None:
         """What the end of a delivery means whose copy was visible before."""
         if delivery.work is DONE and self.queue.options.late_delete and delivery.end < rare.gone:
             rare.gone, rare.by = delivery.end, delivery.worker.index

@@ -1,24 +1,26 @@
 """Messages of a block whose first delivery surely fails, and their second delivery, where that goes well.
 
-The hot loop takes failures as work like any other, and so it takes what may outlive its visibility timeout.
-When such a message is visible again, it goes before what becomes visible later. Attempts are known from their
-draws, so that the second delivery is a comparison and an entry in the heap of workers, and the columns are
-filled block by block. What does not go well then, and what has outlived its timeout, is handed to the careful
-way of the pool (:mod:`sim.accelerator.queue_pool`).
+The hot loop takes failures as work like any other. When such a message is visible again, it goes before what
+becomes visible later. Attempts are known from their draws, so that the second delivery is a comparison and an
+entry in the heap of workers, and the columns are filled block by block: whatever becomes of a message later,
+those of its first delivery too. What does not go well the second time is handed to the pool
+(:mod:`sim.accelerator.queue_pool`).
 """
 
 from __future__ import annotations
 
-import math
 from array import array
+from heapq import heapreplace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sim.accelerator.block import OUTLIVES, Block
+from sim.accelerator.block import Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Hands
+from sim.components.effect import Effect
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
@@ -35,50 +37,36 @@ class Redeliveries:
 
     Attributes:
         block: the messages.
-        other: when anything else comes back.
+        due: when the next of them is visible again; not later than that.
     """
 
     def __init__(self, hands: Hands, crew: Crew, block: Block, timeout: float, retention: float) -> None:
         self._hands, self._pool, self._crew, self.block = hands, hands.pool, crew, block
         self._timeout, self._retention = timeout, retention
         self._failing = block.failing
-        self._positions = block.failing.positions
-        self.other = UNLIMITED
+        self.due = UNLIMITED
         self._next = 0
         self._done: list[int] = []
         self._starts = array("d")
         self._workers = array("i")
         self._orders = array("d")
+        self.look()
 
-    def due(self) -> float:
-        """When the next of them is visible again; not later than that."""
-        starts = self.block.starts
-        while self._next < len(self._positions):
-            position = self._positions[self._next]
-            if position >= len(starts):
-                return self.block.visible[position] + self._timeout
-            since = starts[position]
-            if not (math.isnan(since) or self._is_well(self._next, since)):
-                return since + self._timeout
-            self._next += 1  # it took the careful way, or went well
-        return UNLIMITED
+    def look(self) -> None:
+        """Find out when the next of them is due."""
+        self.again(-UNLIMITED, UNLIMITED)
 
-    def _is_well(self, index: int, since: float) -> bool:
-        """Whether a first delivery that might outlive its visibility timeout does not."""
-        if self._failing.effects[index] != OUTLIVES:
-            return False
-        _, stages, speed = self.first(index)
-        return since + self._pool.hop + stages[0] / speed <= since + self._timeout
+    def again(self, until: float, other: float) -> None:
+        """Deliver those again that are visible by a time, as long as all goes well.
 
-    def again(self, until: float) -> float:
-        """Deliver those again that are visible by a time and before all others, as long as all goes well.
-
-        Returns:
-            When anything comes back next; if that is by then, the pool has to see to it.
+        Args:
+            until: that time.
+            other: when anything else comes back, which goes before.
         """
         block, crew, failing, hands = self.block, self._crew, self._failing, self._hands
-        starts, positions, timeout, other = block.starts, self._positions, self._timeout, self.other
-        hop, delivered, index, due = self._pool.hop, len(starts), self._next, UNLIMITED
+        starts, positions, timeout = block.starts, failing.positions, self._timeout
+        bounds, is_alike, index, due = crew.bounds, crew.is_alike, self._next, UNLIMITED
+        delivered = len(starts)
         hands.order = max(hands.order, block.first + delivered - 1)
         while index < len(positions):
             position = positions[index]
@@ -86,91 +74,121 @@ class Redeliveries:
                 due = block.visible[position] + timeout
                 break
             since = starts[position]
+            if since != since:  # noqa: PLR0124 - NaN: it did not take the hot loop
+                index += 1
+                continue
             due = since + timeout
             if due > until or due >= other:
                 break
-            is_late = failing.effects[index] == OUTLIVES
-            if math.isnan(since) or (is_late and self._is_well(index, since)):
-                index, due = index + 1, UNLIMITED
-                continue
-            if is_late:
-                break
-            start, speed, limit, worker = crew.undisturbed(due)
-            begun = end = start + hop
+            if is_alike:
+                free_since, worker, limit = crew.times[0], 0, bounds.limit
+            else:
+                free_since, _, _, worker = crew.free[0]
+                limit = bounds.limits[worker]
+            start = due if due > free_since else free_since  # noqa: FURB136 - a call costs more
+            begun = end = start + self._pool.hop
+            speed = crew.speeds[worker]
             for duration in failing.stages[index]:
                 begun, end = end, end + duration / speed
-            expires = block.times[position] + self._retention
-            if failing.fails[index] or not start < end <= min(limit, start + timeout, expires):
+            if failing.fails[index] or not (
+                start < end <= limit
+                and end <= start + timeout
+                and end <= block.times[position] + self._retention
+            ):
                 break
-            crew.take(start, begun, end)
+            if is_alike:
+                heapreplace(crew.times, end)
+            else:
+                heapreplace(crew.free, (end, begun, bounds.count, worker))
+            bounds.count += 1
             hands.order += NEXT
             self._done.append(index)
-            block.bad.append(position)
             self._starts.append(start)
             self._workers.append(worker)
             self._orders.append(hands.order)
             index, due = index + 1, UNLIMITED
-        self._next = index
-        return min(other, due)
+        self._next, self.due = index, due
 
-    def pop(self, until: float) -> tuple[int, float] | None:
-        """The next of them that is visible again by a time, to be seen to: its place among them, and when."""
-        due = self.due()
-        if due > until or due == UNLIMITED:
-            return None
+    def pop(self) -> tuple[int, int]:
+        """The next of them, for the pool to see to: its position in the block, at which effect it failed."""
+        index = self._next
         self._next += 1
-        self.block.bad.append(self._positions[self._next - 1])
-        return self._next - 1, due
-
-    def first(self, index: int) -> tuple[float, list[float], float]:
-        """The first delivery of one of them: its start, what each attempt takes, speed of the worker."""
-        block, position = self.block, self._positions[index]
-        last = self._failing.effects[index]
-        count = len(block.durations) if last == OUTLIVES else last + 1
-        stages = [float(each[position]) for each in block.durations[:count]]
-        speed = self._crew.speeds[0 if self._crew.is_alike else block.chosen[position]]
-        return block.starts[position], stages, speed
+        self.look()
+        return self._failing.positions[index], self._failing.effects[index]
 
     def write(self, columns: Columns) -> None:
-        """Fill in both deliveries of those for whom the second went well."""
-        if not self._done:
+        """Fill in first deliveries, and the second of those for whom it went well."""
+        if not self._failing.positions:
             return
-        block, pool, crew, hands = self.block, self._pool, self._crew, self._hands
-        done = np.array(self._done)
-        positions = np.array(self._positions)[done]
+        positions, failed_at = np.array(self._failing.positions), np.array(self._failing.effects)
+        starts = np.frombuffer(self.block.starts)[positions]
+        taken = ~np.isnan(starts)
+        self._write_first(columns, positions[taken], failed_at[taken], starts[taken])
+        if self._done:
+            self._write_second(columns, positions[self._done])
+
+    def _write_first(
+        self, columns: Columns, positions: NDArray[Any], failed_at: NDArray[Any], starts: NDArray[Any]
+    ) -> None:
+        """Deliveries that end with a failed attempt; later ones of the same messages may be there already."""
+        block, pool = self.block, self._pool
         rows = block.messages[positions]
-        failed_at = np.array(self._failing.effects)[done]
-        firsts = np.frombuffer(block.starts)[positions]
-        seconds = np.frombuffer(self._starts)
-        speeds: Any = crew.speeds[0]
-        first_speeds = speeds
-        if not crew.is_alike:
-            first_speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[positions]]
-            speeds = np.array(crew.speeds)[np.frombuffer(self._workers, dtype=np.int32)]
-        columns.taken[rows] = firsts
-        columns.deliveries[rows] = 2
-        columns.log.returned.frombytes((firsts + self._timeout).tobytes())
-        columns.log.retaken.frombytes(seconds.tobytes())
-        before = begun = firsts + pool.hop if pool.hop else firsts
-        now = second_begun = seconds + pool.hop if pool.hop else seconds
-        scheduled = before
-        stages = np.array([self._failing.stages[index] for index in self._done])
-        orders = block.first + positions.astype(float)
+        columns.taken[rows] = starts
+        columns.deliveries[rows] = np.maximum(columns.deliveries[rows], 1)
+        speeds = self._speeds(block.chosen, positions)
+        now = scheduled = starts + pool.hop if pool.hop else starts
         for place, (effect, durations) in enumerate(zip(pool.effects, block.durations, strict=True)):
-            takes_part = place <= failed_at
-            begun, before = before, before + durations[positions] / first_speeds
-            scheduled = np.where(takes_part, begun, scheduled)
-            second_begun, now = now, now + stages[:, place] / speeds
-            pool.count_busy_times(begun, before)
-            pool.count_busy_times(second_begun, now)
-            is_done = place < failed_at
-            hands.first_applied[effect][rows] = np.where(is_done, before, now)
-            hands.applications[effect][rows] = np.where(is_done, 2, 1)
-            np.frombuffer(hands.late[effect], dtype=np.uint8)[rows] = ~is_done
-            if hands.tells:
-                hands.tell(before[is_done], begun[is_done], orders[is_done], rows[is_done])
-                hands.tell(now, second_begun, np.frombuffer(self._orders), rows)
-        crew.note(before, scheduled, firsts)
-        crew.note(now, second_begun, seconds)
+            begun, now = now, now + durations[positions] / speeds  # which is none after the failure
+            scheduled = np.where(place <= failed_at, begun, scheduled)
+            pool.count_busy_times(begun, now)
+            self._apply(
+                effect, (place < failed_at).nonzero()[0], rows, now, begun, block.first + positions, late=0
+            )
+        self._crew.note(now, scheduled, starts)
+
+    def _write_second(self, columns: Columns, positions: NDArray[Any]) -> None:
+        """Deliveries that end well."""
+        pool, log, starts = self._pool, columns.log, np.frombuffer(self._starts)
+        rows = self.block.messages[positions]
+        columns.deliveries[rows] = 2
+        log.returned.frombytes((columns.taken[rows] + self._timeout).tobytes())
+        log.retaken.frombytes(self._starts.tobytes())
+        stages = np.array([self._failing.stages[index] for index in self._done])
+        everywhere = np.arange(len(rows))
+        speeds = self._speeds(self._workers, everywhere)
+        begun = now = starts + pool.hop if pool.hop else starts
+        for place, effect in enumerate(pool.effects):
+            begun, now = now, now + stages[:, place] / speeds
+            pool.count_busy_times(begun, now)
+            self._apply(effect, everywhere, rows, now, begun, np.frombuffer(self._orders), late=1)
+        self._crew.note(now, begun, starts)
         columns.ended[rows] = now
         columns.fate[rows] = Outcome.APPLIED
+
+    def _speeds(self, workers: array[int], chosen: NDArray[Any]) -> Any:
+        """Of some of the workers who took a message each."""
+        if self._crew.is_alike:
+            return self._crew.speeds[0]
+        return np.array(self._crew.speeds)[np.frombuffer(workers, dtype=np.int32)[chosen]]
+
+    def _apply(
+        self,
+        effect: Effect,
+        chosen: NDArray[Any],
+        rows: NDArray[Any],
+        times: NDArray[Any],
+        begun: NDArray[Any],
+        orders: NDArray[Any],
+        *,
+        late: int,
+    ) -> None:
+        """An effect happens at the chosen deliveries; that it happens later may be written already."""
+        hands = self._hands
+        rows, times = rows[chosen], times[chosen]
+        applications, first = hands.applications[effect], hands.first_applied[effect]
+        is_first = (applications[rows] == 0) | (times < first[rows])
+        first[rows[is_first]] = times[is_first]
+        np.frombuffer(hands.late[effect], dtype=np.uint8)[rows[is_first]] = late
+        applications[rows] += 1
+        if hands.tells:
+            hands.tell(times, begun[chosen], orders[chosen].astype(float), rows)

@@ -18,18 +18,22 @@ Due = tuple[float, float, int]
 
 
 class Returns:
-    """What will come back to one queue."""
+    """What will come back to one queue.
+
+    Attributes:
+        due: when the next copy is visible again.
+    """
 
     def __init__(self) -> None:
+        self.due = UNLIMITED
         self._in_flight: deque[Due] = deque()
         self._given_back: list[tuple[float, float, int, int]] = []
 
-    def due(self) -> float:
-        """When the next copy is visible again."""
+    def _set_due(self) -> None:
         due = self._in_flight[0][0] if self._in_flight else UNLIMITED
         if self._given_back and self._given_back[0][0] < due:
-            return self._given_back[0][0]
-        return due
+            due = self._given_back[0][0]
+        self.due = due
 
     def add(self, due: float, order: float, copy: int) -> None:
         """A copy is in flight until a time; of those due then, the order of deliveries decides."""
@@ -38,6 +42,7 @@ class Returns:
             bisect.insort(self._in_flight, entry)
         else:
             self._in_flight.append(entry)
+        self.due = min(self.due, due)
 
     def give_back(self, due: float, scheduled: float, count: int, copy: int) -> None:
         """A copy is given back, and visible again at a time.
@@ -49,16 +54,19 @@ class Returns:
             copy: its number.
         """
         heappush(self._given_back, (due, scheduled, count, copy))
+        self._set_due()
 
     def pop(self) -> tuple[float, int]:
         """The next copy, and when it is visible again."""
         given_back = self._given_back
         if self._in_flight and not (given_back and given_back[0][0] < self._in_flight[0][0]):
             due, _, copy = self._in_flight.popleft()
+            self._set_due()
             return due, copy
         due, scheduled, _, copy = heappop(given_back)
         if given_back and given_back[0][0] == due and given_back[0][1] != scheduled:
             raise Inexact("copies are given back at one instant by work that began at several")
+        self._set_due()
         return due, copy
 
     def turn_page(self, final: int) -> None:

@@ -20,7 +20,7 @@ from sim.components.timelines import Condition, names
 from sim.components.wiring import Node
 from sim.engine.distributions import Constant, Long, RandomDuration, TraceColumn
 from sim.engine.quantities import UNLIMITED, Block, Count, Share
-from sim.engine.streams import uniform
+from sim.engine.streams import AttachedDraws, uniform
 from sim.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Effect:
         self._site = site
         self._first_applied = site.ledger.first_applied[number]
         self._late = site.ledger.late[number]
+        self._drawn: AttachedDraws | None = None
         self._service, self._first_services, self._services = self._service_time(site, options)
         self._failure = options.failure
         self._fails = site.streams.attached(uniform, "success", name) if options.failure else None
@@ -197,6 +198,17 @@ class Effect:
             fails = [each or value < self._poison for each, value in zip(fails, drawn, strict=True)]
         return times, fails
 
+    def outcomes_at(self, messages: NDArray[Any], number: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The same as columns, for attempts that all have one number."""
+        fails = np.zeros(len(messages), dtype=bool)
+        if self._fails is not None:
+            fails |= self._fails.at(messages, number) < self._failure
+        if self._poisons is not None:
+            fails |= self._poisons.at(messages, 0) < self._poison
+        if self._drawn is not None:
+            return self._drawn.at(messages, number), fails
+        return np.array(self._services(messages.tolist(), [number] * len(messages))), fails
+
     def attempts_of(self, messages: Sequence[int], numbers: Sequence[int]) -> list[float]:
         """How long attempts, each with the number of its own, take, s, at normal speed.
 
@@ -241,6 +253,7 @@ class Effect:
             drawn = site.streams.attached(service.sample, "service", self.name)
             normal, firsts = drawn.value, drawn.first
             if options.long is None:
+                self._drawn = drawn
                 return normal, firsts, drawn.values
         if options.long is None:
             return normal, firsts, _one_by_one(normal)

@@ -124,6 +124,20 @@ class AttachedDraws:
         self._let_go()
         return values
 
+    def at(self, messages: NDArray[Any], attempt: int) -> NDArray[Any]:
+        """The values of some messages at one attempt."""
+        shift = BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0
+        numbers = messages + self._numbering.first
+        blocks = numbers >> shift
+        distinct = np.unique(blocks).tolist()
+        at_hand = self._at_hand([attempt << _NUMBER_BITS | block for block in distinct])
+        values = np.empty(len(messages))
+        for block in distinct:
+            those = blocks == block
+            values[those] = at_hand[attempt << _NUMBER_BITS | block][numbers[those] & _WITHIN[shift]]
+        self._let_go()
+        return values
+
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
         low, high = low + self._numbering.first, high + self._numbering.first

@@ -15,6 +15,7 @@ from sim.accelerator import slicing
 from sim.accelerator.choice import Plan
 from sim.components.consumer import Pool
 from sim.components.site import Site
+from sim.engine.collector import only_new_objects
 from sim.engine.columns import distinct, narrow
 from sim.engine.ledger import CopyLog, Ledger
 from sim.engine.record import Copies, FaultWindow, Pairs, Record
@@ -53,6 +54,7 @@ def run_replication(
     return simulate(scenario, name, replication, engine)[0]
 
 
+@only_new_objects()
 def simulate(
     scenario: Scenario, name: str, replication: int, engine: Engine | str = Engine.AUTO
 ) -> tuple[Record, Ways]:
