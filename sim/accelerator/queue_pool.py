@@ -25,6 +25,7 @@ from sim.accelerator.block import Block, pieces
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Delivery, Hands, timed
+from sim.accelerator.plain import Again
 from sim.accelerator.publishing import Inexact, instant_reports
 from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
@@ -92,8 +93,8 @@ class QueuePool:
             self._delivered += len(some)
         self.hands.order = max(self.hands.order, self._delivered - 1)
         until = min(until, self._limit)
-        while (due := self._next_due()) < until:
-            self._come_back(due)
+        while self._next_due() < until:
+            self._step()
         if until == self._limit:  # of what is in flight then, somebody may have deleted some before
             for copy, rare in list(self._rare.items()):
                 self._end_if_gone(copy, rare, until)
@@ -150,29 +151,19 @@ class QueuePool:
         if not (
             bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit)
         ):
-            crew.deliver(block, self._again, self._care)
-        redeliveries.look()
-        while (due := redeliveries.due) < UNLIMITED:
-            self._returns.add(due, *self._take_up(redeliveries))
+            again = redeliveries.again(self._returns, self._step)
+            next(again)
+            crew.deliver(block, self._in_turn(again.send) if self._arrives_first else again.send, self._care)
+        while redeliveries.has_more():
+            self._take_up(redeliveries)
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
         crew.check(block.visible[-1])
 
-    def _again(self, seen: float) -> float:
-        """What comes back before a message that is visible from a time on; when the next copy comes back."""
-        redeliveries = self._redeliveries
-        assert redeliveries is not None
-        until = self._before_arrivals(seen) if self._arrives_first else seen
-        other = self._next_other()
-        if redeliveries.due <= until:
-            redeliveries.again(until, other)
-        due = min(redeliveries.due, other)
-        if due <= until:
-            self.hands.order = max(self.hands.order, self._block.first + self._block.position - 1)
-            self._come_back(until)
-            due = self._next_due()
-        return self._after_arrivals(due) if self._arrives_first else due
+    def _in_turn(self, again: Again) -> Again:
+        """The same where arrivals come first."""
+        return lambda seen: self._after_arrivals(again(math.nextafter(seen, -UNLIMITED)))
 
     def _care(self) -> bool:
         """The hot loop stops at a message that it must not take."""
@@ -191,7 +182,7 @@ class QueuePool:
             self._receive(int(block.messages[position]), seen)
             self.crew.set_limit(bounds.limit)
         due = self._next_due()
-        bounds.due = self._after_arrivals(due) if self._arrives_first else due
+        bounds.due = self._after_arrivals(due)
         return True
 
     def _is_rough(self, block: Block, position: int, seen: float) -> bool:
@@ -218,10 +209,6 @@ class QueuePool:
         """From when on messages follow what is due: later, where those of that instant come first."""
         return math.nextafter(due, UNLIMITED) if self._arrives_first else due
 
-    def _before_arrivals(self, seen: float) -> float:
-        """Until when something must be due to go before what is visible at a time."""
-        return math.nextafter(seen, -UNLIMITED) if self._arrives_first else seen
-
     # --- what comes back ----------------------------------------------------------------------------------
 
     def _next_other(self) -> float:
@@ -236,33 +223,28 @@ class QueuePool:
             return other
         return redeliveries.due
 
-    def _come_back(self, until: float) -> None:
-        """Copies are visible again, until a time at which others become visible, or deliveries go on."""
-        redeliveries = self._redeliveries
-        while True:
-            other = self._next_other()
-            if redeliveries is not None and redeliveries.due <= until:
-                redeliveries.again(until, other)
-                if redeliveries.due <= until and redeliveries.due <= other:  # it does not go well again
-                    other = min(other, redeliveries.due)
-                    self._returns.add(redeliveries.due, *self._take_up(redeliveries))
-            if other > until:
-                return
-            if self.crew.under_way and self.crew.goes_on_at() == other:
-                self._go_on()
-            else:
-                due, copy = self._returns.pop()
-                self._return(copy, due)
+    def _step(self) -> None:
+        """The next thing of all happens: a copy is visible again, or a delivery goes on."""
+        redeliveries, under_way = self._redeliveries, self.crew.under_way
+        other = self._next_other()
+        if redeliveries is not None and redeliveries.due <= other:  # it does not go well again
+            other = redeliveries.due
+            self._take_up(redeliveries)
+        if under_way and under_way[0][0] == other:
+            self._go_on()
+        else:
+            due, copy = self._returns.pop()
+            self._return(copy, due)
 
-    def _take_up(self, redeliveries: Redeliveries) -> tuple[float, int]:
-        """Of a copy that failed at its first delivery: its order, and its number. It is rare from now on."""
+    def _take_up(self, redeliveries: Redeliveries) -> None:
+        """A copy that failed at its first delivery, which has not been written yet, is rare from now on."""
         position, failed_at = redeliveries.pop()
         block = redeliveries.block
         copy = int(block.messages[position])
-        for effect in self.pool.effects[: failed_at + 1]:
-            self.hands.attempts_at(effect)[copy] = 1
+        for _, attempts in self._rough.effects[: failed_at + 1]:
+            attempts[copy] = 1
         self._rare[copy] = Rare(1)
-        return block.first + position, copy
+        self._returns.add(redeliveries.due, block.first + position, copy)
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""

@@ -9,7 +9,9 @@ those of its first delivery too. What does not go well the second time is handed
 
 from __future__ import annotations
 
+import math
 from array import array
+from collections.abc import Callable, Generator
 from heapq import heapreplace
 from typing import Any
 
@@ -20,6 +22,7 @@ from sim.accelerator.block import Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Hands
+from sim.accelerator.returns import Returns
 from sim.components.effect import Effect
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
@@ -44,77 +47,110 @@ class Redeliveries:
         self._hands, self._pool, self._crew, self.block = hands, hands.pool, crew, block
         self._timeout, self._retention = timeout, retention
         self._failing = block.failing
-        self.due = UNLIMITED
         self._next = 0
+        self.due = (
+            block.visible[self._failing.positions[0]] + timeout if self._failing.positions else UNLIMITED
+        )
         self._done: list[int] = []
         self._starts = array("d")
         self._workers = array("i")
         self._orders = array("d")
-        self.look()
 
-    def look(self) -> None:
-        """Find out when the next of them is due."""
-        self.again(-UNLIMITED, UNLIMITED)
+    def again(self, returns: Returns, step: Callable[[], None]) -> Generator[float, float]:  # noqa: C901, PLR0912, PLR0915
+        """See to all that comes back by the times that are sent.
 
-    def again(self, until: float, other: float) -> None:
-        """Deliver those again that are visible by a time, as long as all goes well.
+        A generator, so that all it needs stays at hand: the hot loop sends it a time with every fiftieth
+        message or so.
 
         Args:
-            until: that time.
-            other: when anything else comes back, which goes before.
+            returns: copies that come back and are none of these.
+            step: lets the next one of all happen, whatever it is.
+
+        Yields:
+            When anything comes back next; not later than that.
         """
-        block, crew, failing, hands = self.block, self._crew, self._failing, self._hands
-        starts, positions, timeout = block.starts, failing.positions, self._timeout
-        bounds, is_alike, index, due = crew.bounds, crew.is_alike, self._next, UNLIMITED
-        delivered = len(starts)
-        hands.order = max(hands.order, block.first + delivered - 1)
-        while index < len(positions):
-            position = positions[index]
-            if position >= delivered:
-                due = block.visible[position] + timeout
-                break
-            since = starts[position]
-            if since != since:  # noqa: PLR0124 - NaN: it did not take the hot loop
+        block, crew, failing, hands, timeout = (
+            self.block,
+            self._crew,
+            self._failing,
+            self._hands,
+            self._timeout,
+        )
+        starts, positions, under_way, bounds = block.starts, failing.positions, crew.under_way, crew.bounds
+        hop, retention, is_alike, limits = self._pool.hop, self._retention, crew.is_alike, crew.bounds.limits
+        times, free, speeds, count = crew.times, crew.free, crew.speeds, len(failing.positions)
+        until = yield UNLIMITED
+        while True:
+            other = returns.due
+            if under_way and under_way[0][0] < other:
+                other = under_way[0][0]
+            delivered = len(starts)
+            hands.order = max(hands.order, block.first + delivered - 1)
+            index, due = self._next, self.due
+            while due <= until:
+                if index == count:
+                    due = UNLIMITED
+                    break
+                position = positions[index]
+                if position >= delivered:
+                    due = block.visible[position] + timeout
+                    break
+                since = starts[position]
+                if since != since:  # noqa: PLR0124 - NaN: it did not take the hot loop
+                    index += 1
+                    continue
+                due = since + timeout
+                if due > until or due >= other:
+                    break
+                if is_alike:
+                    free_since, worker, limit = times[0], 0, bounds.limit
+                else:
+                    free_since, _, _, worker = free[0]
+                    limit = limits[worker]
+                start = due if due > free_since else free_since  # noqa: FURB136 - a call costs more
+                begun = end = start + hop
+                speed = speeds[worker]
+                for duration in failing.stages[index]:
+                    begun, end = end, end + duration / speed
+                if failing.fails[index] or not (
+                    start < end <= limit
+                    and end <= start + timeout
+                    and end <= block.times[position] + retention
+                ):
+                    break
+                if is_alike:
+                    heapreplace(times, end)
+                else:
+                    heapreplace(free, (end, begun, bounds.count, worker))
+                bounds.count += 1
+                hands.order += NEXT
+                self._done.append(index)
+                self._starts.append(start)
+                self._workers.append(worker)
+                self._orders.append(hands.order)
                 index += 1
-                continue
-            due = since + timeout
-            if due > until or due >= other:
-                break
-            if is_alike:
-                free_since, worker, limit = crew.times[0], 0, bounds.limit
+            self._next, self.due = index, due
+            due = min(due, other)
+            if due <= until:
+                step()
             else:
-                free_since, _, _, worker = crew.free[0]
-                limit = bounds.limits[worker]
-            start = due if due > free_since else free_since  # noqa: FURB136 - a call costs more
-            begun = end = start + self._pool.hop
-            speed = crew.speeds[worker]
-            for duration in failing.stages[index]:
-                begun, end = end, end + duration / speed
-            if failing.fails[index] or not (
-                start < end <= limit
-                and end <= start + timeout
-                and end <= block.times[position] + self._retention
-            ):
-                break
-            if is_alike:
-                heapreplace(crew.times, end)
-            else:
-                heapreplace(crew.free, (end, begun, bounds.count, worker))
-            bounds.count += 1
-            hands.order += NEXT
-            self._done.append(index)
-            self._starts.append(start)
-            self._workers.append(worker)
-            self._orders.append(hands.order)
-            index, due = index + 1, UNLIMITED
-        self._next, self.due = index, due
+                until = yield due
 
     def pop(self) -> tuple[int, int]:
         """The next of them, for the pool to see to: its position in the block, at which effect it failed."""
         index = self._next
-        self._next += 1
-        self.look()
+        self._next += 1  # the one after it is due later
         return self._failing.positions[index], self._failing.effects[index]
+
+    def has_more(self) -> bool:
+        """Whether any is left that has been delivered; says when it is due, in turn."""
+        positions, starts = self._failing.positions, self.block.starts
+        while self._next < len(positions):
+            self.due = starts[positions[self._next]] + self._timeout
+            if not math.isnan(self.due):
+                return True
+            self._next += 1
+        return False
 
     def write(self, columns: Columns) -> None:
         """Fill in first deliveries, and the second of those for whom it went well."""
