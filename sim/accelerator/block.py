@@ -26,14 +26,20 @@ def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArra
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
+OUTLIVES = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Failing:
     """The messages of a block whose first delivery surely fails, and what the second one comes to.
 
+    And those whose only attempt succeeds, but outlives the visibility timeout, if the worker is slow.
+
     Attributes:
         positions: in the block, in order.
-        effects: at which effect of the pool each fails.
-        stages: per message what the second delivery takes, s at normal speed, until it fails or is done.
+        effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
+        stages: per message what the second delivery takes, s at normal speed, until it fails or is done; the
+            first one where that does not fail.
         fails: which fail then, too.
     """
 
@@ -66,6 +72,7 @@ class Block:
         longest: no delivery of the hot loop takes longer, s.
         careful: which messages the hot loop must not take, beside those that may fail.
         may_fail: whether the hot loop takes those that surely fail, as if all went well.
+        may_outlive: and those that take too long for a slow worker.
 
     Attributes:
         messages, times, visible: numbers, when accepted, when visible.
@@ -92,6 +99,7 @@ class Block:
         first: int = 0,
         careful: NDArray[Any] | None = None,
         may_fail: bool = False,
+        may_outlive: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
         self._rows = rows_of(messages)
@@ -104,11 +112,11 @@ class Block:
         taboos += [hit_by_chance(condition, low, high, messages) for condition in pool.conditions]
         self.failing = _NONE
         if visible[-1] + longest * (1 - 1e-12) <= visible[-1]:  # such a timeout is lost in rounding
-            may_fail = False
+            may_fail = may_outlive = False
         self.durations, self._failed = self._draw(pool, (low, high), places, taboos, may_fail)
         self._taboo = np.logical_or.reduce(taboos) if taboos else None
         self._may_fail = may_fail
-        work = self._work(pool, longest)
+        work = self._work(pool, longest, may_outlive=may_outlive)
         self.stages: list[list[float]] | None = None
         self.work: list[float] = self._set_stages(pool, work)
         self.starts = array("d")
@@ -147,7 +155,7 @@ class Block:
         return found, failed
 
     def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], chosen: NDArray[Any]) -> None:
-        """The chosen ones, which fail, and what the second delivery of each comes to."""
+        """The chosen ones, which fail or may outlive, and what their second, or only, delivery comes to."""
         positions = np.flatnonzero(chosen)
         effects, messages = failed[positions], self.messages[positions]
         stages: list[list[float]] = []
@@ -201,7 +209,7 @@ class Block:
         reached = self.durations if failed < 0 else self.durations[: failed + 1]
         return [durations.item(position) for durations in reached], failed >= 0
 
-    def _work(self, pool: Pool[Any], longest: float) -> NDArray[Any]:
+    def _work(self, pool: Pool[Any], longest: float, *, may_outlive: bool) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""
         slowest = min(worker.speed for worker in pool.workers)
         longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
@@ -209,10 +217,16 @@ class Block:
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
         is_careful = (total if slowest == 1 else total / slowest) + pool.hop > longest
+        failed = np.full(self.size, OUTLIVES) if self._failed is None else self._failed
+        chosen = failed >= 0
+        if may_outlive:
+            chosen ^= is_careful  # one of both
+            is_careful &= ~chosen
         if self._taboo is not None:
             is_careful |= self._taboo
-        if self._failed is not None:
-            self._find_failing(pool, self._failed, (self._failed >= 0) & ~is_careful)
+        chosen &= ~is_careful
+        if chosen.any():
+            self._find_failing(pool, failed, chosen)
         is_any = bool(is_careful.any())
         self.is_plain = not (is_any or self.failing.positions)
         return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]

@@ -138,6 +138,7 @@ class QueuePool:
             first=self._delivered,
             longest=self._timeout,
             may_fail=self._may_fail,
+            may_outlive=self._may_fail and self._has_one_attempt,
         )
 
     def _deliver(self, block: Block) -> None:
@@ -237,14 +238,15 @@ class QueuePool:
             self._return(copy, due)
 
     def _take_up(self, redeliveries: Redeliveries) -> None:
-        """A copy that failed at its first delivery, which has not been written yet, is rare from now on."""
-        position, failed_at = redeliveries.pop()
-        block = redeliveries.block
-        copy = int(block.messages[position])
-        for _, attempts in self._rough.effects[: failed_at + 1]:
+        """A copy whose first delivery did not go well, and is not written yet, is rare from now on."""
+        first = redeliveries.pop()
+        copy = int(redeliveries.block.messages[first.position])
+        for _, attempts in self._rough.effects[: first.attempts]:
             attempts[copy] = 1
-        self._rare[copy] = Rare(1)
-        self._returns.add(redeliveries.due, block.first + position, copy)
+        rare = self._rare[copy] = Rare(1)
+        if self.queue.options.late_delete:
+            rare.gone, rare.by = first.gone, first.worker
+        self._returns.add(redeliveries.due, redeliveries.block.first + first.position, copy)
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""

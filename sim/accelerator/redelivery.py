@@ -1,10 +1,10 @@
 """Messages of a block whose first delivery surely fails, and their second delivery, where that goes well.
 
-The hot loop takes failures as work like any other. When such a message is visible again, it goes before what
-becomes visible later. Attempts are known from their draws, so that the second delivery is a comparison and an
-entry in the heap of workers, and the columns are filled block by block: whatever becomes of a message later,
-those of its first delivery too. What does not go well the second time is handed to the pool
-(:mod:`sim.accelerator.queue_pool`).
+The hot loop takes failures as work like any other, and so it takes what may outlive its visibility timeout.
+When such a message is visible again, it goes before what becomes visible later. Attempts are known from their
+draws, so that the second delivery is a comparison and an entry in the heap of workers, and the columns are
+filled block by block: whatever becomes of a message later, those of its first delivery too. What does not go
+well the second time is handed to the pool (:mod:`sim.accelerator.queue_pool`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,39 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from heapq import heapreplace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accelerator.block import Block
+from sim.accelerator.block import OUTLIVES, Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Hands
+from sim.accelerator.publishing import Inexact
 from sim.accelerator.returns import Returns
 from sim.components.effect import Effect
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first delivery of a message.
+
+    Attributes:
+        position: of the message in its block.
+        attempts: at how many effects an attempt was made.
+        gone: when the worker deletes the message; infinity if that is not to be.
+        worker: the number of that worker.
+    """
+
+    position: int
+    attempts: int
+    gone: float = UNLIMITED
+    worker: int = -1
 
 
 class Redeliveries:
@@ -102,6 +121,11 @@ class Redeliveries:
                 due = since + timeout
                 if due > until or due >= other:
                     break
+                if failing.effects[index] == OUTLIVES:
+                    if self._end_of_only(index) > due:
+                        break
+                    index += 1
+                    continue
                 if is_alike:
                     free_since, worker, limit = times[0], 0, bounds.limit
                 else:
@@ -136,20 +160,31 @@ class Redeliveries:
             else:
                 until = yield due
 
-    def pop(self) -> tuple[int, int]:
-        """The next of them, for the pool to see to: its position in the block, at which effect it failed."""
+    def _end_of_only(self, index: int) -> float:
+        """When the only attempt of a message ends that might outlive its visibility timeout."""
+        position, (work,) = self._failing.positions[index], self._failing.stages[index]
+        worker = 0 if self._crew.is_alike else self.block.chosen[position]
+        return self.block.starts[position] + work / self._crew.speeds[worker]
+
+    def pop(self) -> First:
+        """The next of them, for the pool to see to."""
         index = self._next
         self._next += 1  # the one after it is due later
-        return self._failing.positions[index], self._failing.effects[index]
+        position, failed_at = self._failing.positions[index], self._failing.effects[index]
+        if failed_at != OUTLIVES:
+            return First(position, failed_at + 1)
+        worker = 0 if self._crew.is_alike else self.block.chosen[position]
+        return First(position, 1, self._end_of_only(index), worker)
 
     def has_more(self) -> bool:
-        """Whether any is left that has been delivered; says when it is due, in turn."""
-        positions, starts = self._failing.positions, self.block.starts
-        while self._next < len(positions):
-            self.due = starts[positions[self._next]] + self._timeout
-            if not math.isnan(self.due):
+        """Whether any is left that was delivered, and not well; says when it is due, in turn."""
+        failing, starts = self._failing, self.block.starts
+        for index in range(self._next, len(failing.positions)):
+            due = starts[failing.positions[index]] + self._timeout
+            is_well = failing.effects[index] == OUTLIVES and self._end_of_only(index) <= due
+            if not (math.isnan(due) or is_well):
+                self._next, self.due = index, due
                 return True
-            self._next += 1
         return False
 
     def write(self, columns: Columns) -> None:
@@ -159,6 +194,7 @@ class Redeliveries:
         positions, failed_at = np.array(self._failing.positions), np.array(self._failing.effects)
         starts = np.frombuffer(self.block.starts)[positions]
         taken = ~np.isnan(starts)
+        failed_at[failed_at == OUTLIVES] = len(self._pool.effects)
         self._write_first(columns, positions[taken], failed_at[taken], starts[taken])
         if self._done:
             self._write_second(columns, positions[self._done])
@@ -166,7 +202,7 @@ class Redeliveries:
     def _write_first(
         self, columns: Columns, positions: NDArray[Any], failed_at: NDArray[Any], starts: NDArray[Any]
     ) -> None:
-        """Deliveries that end with a failed attempt; later ones of the same messages may be there already."""
+        """Deliveries that fail, or may outlive their timeout; later ones may be written already."""
         block, pool = self.block, self._pool
         rows = block.messages[positions]
         columns.taken[rows] = starts
@@ -181,6 +217,9 @@ class Redeliveries:
                 effect, (place < failed_at).nonzero()[0], rows, now, begun, block.first + positions, late=0
             )
         self._crew.note(now, scheduled, starts)
+        is_well = (failed_at == len(pool.effects)) & (now <= starts + self._timeout)
+        columns.ended[rows[is_well]] = now[is_well]
+        columns.fate[rows[is_well]] = Outcome.APPLIED
 
     def _write_second(self, columns: Columns, positions: NDArray[Any]) -> None:
         """Deliveries that end well."""
@@ -222,7 +261,10 @@ class Redeliveries:
         hands = self._hands
         rows, times = rows[chosen], times[chosen]
         applications, first = hands.applications[effect], hands.first_applied[effect]
-        is_first = (applications[rows] == 0) | (times < first[rows])
+        is_done = applications[rows] > 0
+        if (is_done & (times == first[rows])).any():
+            raise Inexact("an effect happens twice at one instant")
+        is_first = ~is_done | (times < first[rows])
         first[rows[is_first]] = times[is_first]
         np.frombuffer(hands.late[effect], dtype=np.uint8)[rows[is_first]] = late
         applications[rows] += 1
