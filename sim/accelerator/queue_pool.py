@@ -95,6 +95,7 @@ class QueuePool:
         until = min(until, self._limit)
         while self._next_due() < until:
             self._step()
+        self._rough.write(self.log)
         if until == self._limit:  # of what is in flight then, somebody may have deleted some before
             for copy, rare in list(self._rare.items()):
                 self._end_if_gone(copy, rare, until)
@@ -160,6 +161,7 @@ class QueuePool:
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
+        self._rough.write(self.log)
         crew.check(block.visible[-1])
 
     def _in_turn(self, again: Again) -> Again:
