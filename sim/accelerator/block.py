@@ -38,18 +38,16 @@ class Failing:
     Attributes:
         positions: in the block, in order.
         effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
-        stages: per message what the second delivery takes, s at normal speed, until it fails or is done; the
-            first one where that does not fail.
-        fails: which fail then, too.
+        each: both, what the second delivery takes, s at normal speed, per attempt until one fails or all are
+            done, and whether the last one fails; where the first delivery does not fail, the same of that.
     """
 
     positions: list[int]
     effects: list[int]
-    stages: list[tuple[float, ...]]
-    fails: list[bool]
+    each: list[tuple[int, int, tuple[float, ...], bool]]
 
 
-_NONE = Failing([], [], [], [])
+_NONE = Failing([], [], [])
 
 
 def rows_of(messages: NDArray[Any]) -> slice | NDArray[Any]:
@@ -173,7 +171,9 @@ class Block:
                 each if last < 0 else each[: last + 1]
                 for each, last in zip(durations, failed_again.tolist(), strict=True)
             ]
-        self.failing = Failing(positions.tolist(), effects.tolist(), durations, (failed_again >= 0).tolist())
+        numbers, failed_at, fails_again = positions.tolist(), effects.tolist(), (failed_again >= 0).tolist()
+        each = list(zip(numbers, failed_at, durations, fails_again, strict=True))
+        self.failing = Failing(numbers, failed_at, each)
 
     def next_careful(self) -> int:
         """The position of the next message that the hot loop must not take."""

@@ -10,7 +10,6 @@ well the second time is handed to the pool (:mod:`sim.accelerator.queue_pool`).
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from heapq import heapreplace
@@ -70,10 +69,7 @@ class Redeliveries:
         self.due = (
             block.visible[self._failing.positions[0]] + timeout if self._failing.positions else UNLIMITED
         )
-        self._done: list[int] = []
-        self._starts = array("d")
-        self._workers = array("i")
-        self._orders = array("d")
+        self._done: list[tuple[int, float, int, float]] = []
 
     def again(self, returns: Returns, step: Callable[[], None]) -> Generator[float, float]:  # noqa: C901, PLR0912, PLR0915
         """See to all that comes back by the times that are sent.
@@ -95,9 +91,10 @@ class Redeliveries:
             self._hands,
             self._timeout,
         )
-        starts, positions, under_way, bounds = block.starts, failing.positions, crew.under_way, crew.bounds
+        starts, each, under_way, bounds = block.starts, failing.each, crew.under_way, crew.bounds
         hop, retention, is_alike, limits = self._pool.hop, self._retention, crew.is_alike, crew.bounds.limits
-        times, free, speeds, count = crew.times, crew.free, crew.speeds, len(failing.positions)
+        times, free, speeds, count = crew.times, crew.free, crew.speeds, len(failing.each)
+        done = self._done
         until = yield UNLIMITED
         while True:
             other = returns.due
@@ -110,7 +107,7 @@ class Redeliveries:
                 if index == count:
                     due = UNLIMITED
                     break
-                position = positions[index]
+                position, failed_at, durations, fails = each[index]
                 if position >= delivered:
                     due = block.visible[position] + timeout
                     break
@@ -121,7 +118,7 @@ class Redeliveries:
                 due = since + timeout
                 if due > until or due >= other:
                     break
-                if failing.effects[index] == OUTLIVES:
+                if failed_at == OUTLIVES:
                     if self._end_of_only(index) > due:
                         break
                     index += 1
@@ -134,9 +131,9 @@ class Redeliveries:
                 start = due if due > free_since else free_since  # noqa: FURB136 - a call costs more
                 begun = end = start + hop
                 speed = speeds[worker]
-                for duration in failing.stages[index]:
+                for duration in durations:
                     begun, end = end, end + duration / speed
-                if failing.fails[index] or not (
+                if fails or not (
                     start < end <= limit
                     and end <= start + timeout
                     and end <= block.times[position] + retention
@@ -148,10 +145,7 @@ class Redeliveries:
                     heapreplace(free, (end, begun, bounds.count, worker))
                 bounds.count += 1
                 hands.order += NEXT
-                self._done.append(index)
-                self._starts.append(start)
-                self._workers.append(worker)
-                self._orders.append(hands.order)
+                done.append((index, start, worker, hands.order))
                 index += 1
             self._next, self.due = index, due
             due = min(due, other)
@@ -162,7 +156,7 @@ class Redeliveries:
 
     def _end_of_only(self, index: int) -> float:
         """When the only attempt of a message ends that might outlive its visibility timeout."""
-        position, (work,) = self._failing.positions[index], self._failing.stages[index]
+        position, _, (work,), _ = self._failing.each[index]
         worker = 0 if self._crew.is_alike else self.block.chosen[position]
         return self.block.starts[position] + work / self._crew.speeds[worker]
 
@@ -197,7 +191,7 @@ class Redeliveries:
         failed_at[failed_at == OUTLIVES] = len(self._pool.effects)
         self._write_first(columns, positions[taken], failed_at[taken], starts[taken])
         if self._done:
-            self._write_second(columns, positions[self._done])
+            self._write_second(columns, positions)
 
     def _write_first(
         self, columns: Columns, positions: NDArray[Any], failed_at: NDArray[Any], starts: NDArray[Any]
@@ -207,7 +201,10 @@ class Redeliveries:
         rows = block.messages[positions]
         columns.taken[rows] = starts
         columns.deliveries[rows] = np.maximum(columns.deliveries[rows], 1)
-        speeds = self._speeds(block.chosen, positions)
+        chosen = (
+            block.chosen if self._crew.is_alike else np.frombuffer(block.chosen, dtype=np.int32)[positions]
+        )
+        speeds = self._speeds(chosen)
         now = scheduled = starts + pool.hop if pool.hop else starts
         for place, (effect, durations) in enumerate(zip(pool.effects, block.durations, strict=True)):
             begun, now = now, now + durations[positions] / speeds  # which is none after the failure
@@ -223,28 +220,28 @@ class Redeliveries:
 
     def _write_second(self, columns: Columns, positions: NDArray[Any]) -> None:
         """Deliveries that end well."""
-        pool, log, starts = self._pool, columns.log, np.frombuffer(self._starts)
-        rows = self.block.messages[positions]
+        pool, log = self._pool, columns.log
+        indices, *others = (np.array(column) for column in zip(*self._done, strict=True))
+        starts, workers, orders = others
+        rows = self.block.messages[positions[indices]]
         columns.deliveries[rows] = 2
         log.returned.frombytes((columns.taken[rows] + self._timeout).tobytes())
-        log.retaken.frombytes(self._starts.tobytes())
-        stages = np.array([self._failing.stages[index] for index in self._done])
+        log.retaken.frombytes(starts.tobytes())
+        stages = np.array([self._failing.each[index][2] for index, *_ in self._done])
         everywhere = np.arange(len(rows))
-        speeds = self._speeds(self._workers, everywhere)
+        speeds = self._speeds(workers)
         begun = now = starts + pool.hop if pool.hop else starts
         for place, effect in enumerate(pool.effects):
             begun, now = now, now + stages[:, place] / speeds
             pool.count_busy_times(begun, now)
-            self._apply(effect, everywhere, rows, now, begun, np.frombuffer(self._orders), late=1)
+            self._apply(effect, everywhere, rows, now, begun, orders, late=1)
         self._crew.note(now, begun, starts)
         columns.ended[rows] = now
         columns.fate[rows] = Outcome.APPLIED
 
-    def _speeds(self, workers: array[int], chosen: NDArray[Any]) -> Any:
-        """Of some of the workers who took a message each."""
-        if self._crew.is_alike:
-            return self._crew.speeds[0]
-        return np.array(self._crew.speeds)[np.frombuffer(workers, dtype=np.int32)[chosen]]
+    def _speeds(self, workers: Any) -> Any:
+        """Of workers, by their numbers, of whom those who are alike have none."""
+        return self._crew.speeds[0] if self._crew.is_alike else np.array(self._crew.speeds)[workers]
 
     def _apply(
         self,
