@@ -59,7 +59,7 @@ def main() -> None:
         ours = samples["W1"]
         for line in peer_lines({name: samples[name] for name in peers}, ours):
             print(line)
-    for line in linear_lines(arguments.linear, engine, run_sample):
+    for line in linear_lines(arguments.linear, engine, rounds, run_sample):
         print(line, flush=True)
 
 
@@ -90,16 +90,34 @@ def peer_lines(peers: dict[str, list[Sample]], ours: list[Sample]) -> Iterator[s
         )
 
 
-def linear_lines(counts: list[int], engine: str, measure: Callable[..., Sample]) -> Iterator[str]:
-    """Whether the rate stays what it is with many messages, and with many that wait."""
-    for count in counts:
+def linear_lines(
+    counts: list[int], engine: str, rounds: int, measure: Callable[..., Sample]
+) -> Iterator[str]:
+    """Whether the rate stays what it is with many messages, and with many that wait: medians, told at the end.
+
+    Args:
+        counts: of messages; the rates at all others are told as shares of that at the first.
+        engine: see :func:`run_sample`.
+        rounds: in each of which all are measured in turn.
+        measure: see :func:`run_sample`.
+    """
+    samples: dict[tuple[str, bool, int], list[Sample]] = {}
+    for _ in range(rounds):
         for name, standing in _STANDING.items():
-            plain = measure(name, count, engine)
-            yield _linear(name, f"{count:,} messages", plain)
             # so many arrivals as the backlog lasts for, in which it neither grows nor shrinks
             full = [f"workload.backlog={_BACKLOG}", f"workload.arrivals.rate={standing}/s"]
-            waiting = measure(name, count, engine, *full)
-            yield _linear(name, f"{count:,} messages behind a standing backlog of {_BACKLOG:,}", waiting)
+            for is_full in (False, True):
+                for count in counts:
+                    found = measure(name, count, engine, *(full if is_full else []))
+                    samples.setdefault((name, is_full, count), []).append(found)
+    for (name, is_full, count), found in samples.items():
+        rate = _rate(name, found, WORKLOADS[name].unit)
+        what = f"{count:,} messages" + (f" behind a standing backlog of {_BACKLOG:,}" if is_full else "")
+        share = ""
+        if count != counts[0]:
+            first = samples[name, is_full, counts[0]]
+            share = f", {_median_rate(found) / _median_rate(first):.0%} of the rate at {counts[0]:,}"
+        yield f"linear {rate}  peak {max(sample.peak for sample in found):,.0f} MB  {what}{share}"
 
 
 def run_sample(name: str, messages: int, engine: str = "", *overrides: str) -> Sample:
@@ -110,17 +128,17 @@ def run_sample(name: str, messages: int, engine: str = "", *overrides: str) -> S
     return Sample(**json.loads(done.stdout))
 
 
-def _linear(name: str, what: str, sample: Sample) -> str:
-    return f"linear {_rate(name, [sample], WORKLOADS[name].unit)}  peak {sample.peak:,.0f} MB  {what}"
-
-
 def _rate(name: str, samples: list[Sample], unit: str) -> str:
-    rate = median(sample.rate for sample in samples)
+    rate = _median_rate(samples)
     return f"{name:<18} {rate:>10,.0f} {unit} per CPU second  {_ratio(samples):.2f} B"
 
 
 def _ratio(samples: list[Sample]) -> float:
     return median(sample.ratio for sample in samples)
+
+
+def _median_rate(samples: list[Sample]) -> float:
+    return median(sample.rate for sample in samples)
 
 
 def _is_here(peer: str) -> bool:
@@ -139,7 +157,7 @@ def _arguments() -> argparse.Namespace:
         metavar="1000000,10000000",
         const="1000000,10000000",
         default="",
-        help="also W1 and W3 with so many messages, and behind a standing backlog; takes minutes",
+        help="also W1 and W3 with so many messages, and behind a standing backlog; a minute each round",
     )
     found = parser.parse_args()
     try:

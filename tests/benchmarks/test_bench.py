@@ -68,10 +68,11 @@ def test_rates_are_asked_for_at_every_size_and_behind_a_backlog() -> None:
         asked.append((name, messages, engine, overrides))
         return SAMPLE
 
-    lines = list(linear_lines([1000, 2000], "", measure))
+    lines = list(linear_lines([1000, 2000], "", 3, measure))
     assert all(re.match(rf"linear W[13].* {RATE}", line) for line in lines)
-    assert len(lines) == len(asked) == 8
-    assert [bool(overrides) for *_, overrides in asked] == [False, True] * 4
+    assert [line.endswith(", 100% of the rate at 1,000") for line in lines] == [False, True] * 4
+    assert len(asked) == 3 * len(lines) == 24
+    assert [bool(overrides) for *_, overrides in asked] == [False, False, True, True] * 6
 
 
 def test_a_standing_backlog_stands() -> None:
