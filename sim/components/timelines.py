@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -188,9 +189,9 @@ class FaultPlan:
                 self._add_crashes(name, fault, self._effects_hit(name, effects)[0], added)
             for worker, more in enumerate(added):
                 away[worker] += more
-            begins = [outage.start for outages in added for outage in outages]
+            begins = [outages[0].start for outages in added if outages]
             self._first_outage[name] = min([self._first_outage[name], *begins])
-        return [sorted(outages, key=lambda outage: outage.start) for outages in away]
+        return [sorted(outages, key=itemgetter(0)) for outages in away]  # by their start
 
     def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
         """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""

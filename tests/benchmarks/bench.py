@@ -93,7 +93,7 @@ def peer_lines(peers: dict[str, list[Sample]], ours: list[Sample]) -> Iterator[s
 def linear_lines(
     counts: list[int], engine: str, rounds: int, measure: Callable[..., Sample]
 ) -> Iterator[str]:
-    """Whether the rate stays what it is with many messages, and with many that wait: medians, told at the end.
+    """Whether the rate stays what it is with many messages, and with many that wait: medians.
 
     Args:
         counts: of messages; the rates at all others are told as shares of that at the first.
