@@ -1,8 +1,9 @@
 """The workloads that are measured, as scenarios: what a user would write, kept in full.
 
 W1 is a queue with eight workers, W2X adds all that goes wrong, W3 is a stream with two groups whose members
-wait for each record (small fetches, measured: 3 records of a partition) or, when idle, look every 20 s
-(large: 6), W4 a topic with two stages of queues. The horizon follows from the number of messages.
+fetch few records at a time or many, W4 a topic with two stages of queues. A member that finds nothing waits
+for the next record (small fetches, measured: 2 records) or looks again after 20 s (medium: 9) or 380 s
+(large: 78, as if it slept for 20 s between any two fetches). The horizon follows from the number of messages.
 """
 
 from __future__ import annotations
@@ -44,9 +45,12 @@ effects:
   index: {service: {mean: 1s, distribution: exponential}}
 architectures: {stream: {stream: 12, consumers: 6}}
 """
-_LARGE = _W3.replace("consumers: 6", "consumers: {count: 6, poll: 20s}")
+_MEDIUM = _W3.replace("consumers: 6", "consumers: {count: 6, poll: 20s}")
+_LARGE = _W3.replace("consumers: 6", "consumers: {count: 6, poll: 380s}")
+_ENDING = _W3.replace("consumers: 6", "consumers: {count: 6, poll: 800s, batch: 100}")
 _CRASHES = "faults: {crashes: {kind: crash, target: consumers, mean_up: 200s, mean_down: 20s}}\n"
 _AT_LESS = "at 3/s: at 4.8/s crashes leave the hottest member behind, in batches that no crash lets end"
+_AT_MOST = "at 3/s, at most 100 records a fetch, on average 50: crashes must let some batches end"
 _W4 = """
 description: a topic, three queues, and a second stage of three that wait for the first
 workload: {arrivals: 6.4/s}
@@ -97,9 +101,11 @@ WORKLOADS = {
         note="each has half of the work and half of the failures",
     ),
     "W3 small": Workload(_W3, 4.8, "stream", 2, "record deliveries"),
+    "W3 medium": Workload(_MEDIUM, 4.8, "stream", 2, "record deliveries"),
     "W3 large": Workload(_LARGE, 4.8, "stream", 2, "record deliveries"),
     "W3 small crashes": Workload(_W3 + _CRASHES, 3.0, "stream", 2, "record deliveries", _AT_LESS),
-    "W3 large crashes": Workload(_LARGE + _CRASHES, 3.0, "stream", 2, "record deliveries", _AT_LESS),
+    "W3 medium crashes": Workload(_MEDIUM + _CRASHES, 3.0, "stream", 2, "record deliveries", _AT_LESS),
+    "W3 large crashes": Workload(_ENDING + _CRASHES, 3.0, "stream", 2, "record deliveries", _AT_MOST),
     "W4": Workload(_W4, 6.4, "sns_sqs", 6, "hops", "the second stage is three queues, not a common one"),
 }
 STUDY_NAME = "four_approaches"
