@@ -16,7 +16,7 @@ from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
-_SIZE = 1 << 14
+_SIZE = 1 << 13
 _GREATEST = sys.float_info.max
 
 
@@ -40,14 +40,16 @@ class Failing:
         effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
         each: both, what the second delivery takes, s at normal speed, per attempt until one fails or all are
             done, and whether the last one fails; where the first delivery does not fail, the same of that.
+        seconds: what each attempt of the second delivery takes, per effect a column.
     """
 
     positions: list[int]
     effects: list[int]
     each: list[tuple[int, int, tuple[float, ...], bool]]
+    seconds: list[NDArray[Any]]
 
 
-_NONE = Failing([], [], [])
+_NONE = Failing([], [], [], [])
 
 
 def rows_of(messages: NDArray[Any]) -> slice | NDArray[Any]:
@@ -156,24 +158,24 @@ class Block:
         """The chosen ones, which fail or may outlive, and what their second, or only, delivery comes to."""
         positions = np.flatnonzero(chosen)
         effects, messages = failed[positions], self.messages[positions]
-        stages: list[list[float]] = []
+        seconds: list[NDArray[Any]] = []
         failed_again = np.full(len(positions), -1)
         for number, effect in enumerate(pool.effects):
             times, fails = np.empty(len(positions)), np.zeros(len(positions), dtype=bool)
             for attempt, those in enumerate((effects < number, effects >= number)):
                 if those.any():
                     times[those], fails[those] = effect.outcomes_at(messages[those], attempt)
-            stages.append(times.tolist())
+            seconds.append(times)
             failed_again[fails & (failed_again < 0)] = number
-        durations: list[tuple[float, ...]] = list(zip(*stages, strict=True))
-        if len(stages) > 1:
+        durations: list[tuple[float, ...]] = list(zip(*(times.tolist() for times in seconds), strict=True))
+        if len(seconds) > 1:
             durations = [
                 each if last < 0 else each[: last + 1]
                 for each, last in zip(durations, failed_again.tolist(), strict=True)
             ]
         numbers, failed_at, fails_again = positions.tolist(), effects.tolist(), (failed_again >= 0).tolist()
         each = list(zip(numbers, failed_at, durations, fails_again, strict=True))
-        self.failing = Failing(numbers, failed_at, each)
+        self.failing = Failing(numbers, failed_at, each, seconds)
 
     def next_careful(self) -> int:
         """The position of the next message that the hot loop must not take."""

@@ -221,18 +221,16 @@ class Redeliveries:
     def _write_second(self, columns: Columns, positions: NDArray[Any]) -> None:
         """Deliveries that end well."""
         pool, log = self._pool, columns.log
-        indices, *others = (np.array(column) for column in zip(*self._done, strict=True))
-        starts, workers, orders = others
+        indices, starts, workers, orders = (np.array(column) for column in zip(*self._done, strict=True))
         rows = self.block.messages[positions[indices]]
         columns.deliveries[rows] = 2
         log.returned.frombytes((columns.taken[rows] + self._timeout).tobytes())
         log.retaken.frombytes(starts.tobytes())
-        stages = np.array([self._failing.each[index][2] for index, *_ in self._done])
         everywhere = np.arange(len(rows))
         speeds = self._speeds(workers)
         begun = now = starts + pool.hop if pool.hop else starts
-        for place, effect in enumerate(pool.effects):
-            begun, now = now, now + stages[:, place] / speeds
+        for effect, durations in zip(pool.effects, self._failing.seconds, strict=True):
+            begun, now = now, now + durations[indices] / speeds
             pool.count_busy_times(begun, now)
             self._apply(effect, everywhere, rows, now, begun, orders, late=1)
         self._crew.note(now, begun, starts)
