@@ -80,21 +80,22 @@ class Loop:
     Attributes:
         resume: goes on with it, here and now; the time that it yields.
         rank: as above.
+        queue: what is yet to happen, as a heap; the time of what comes next is ``queue[0][0]``.
     """
 
-    __slots__ = ("_env", "_number", "_queue", "rank", "resume")
+    __slots__ = ("_env", "_number", "queue", "rank", "resume")
 
     def __init__(self, env: Environment, steps: Steps, rank: int = ARRIVAL) -> None:
         self.resume = steps.send
         self.rank = rank
         self._env = env
-        self._queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self.queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self._number = env._eid  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self.at(env.now, URGENT)
 
     def at(self, time: float, rank: int = ARRIVAL) -> None:
         """It goes on at an absolute time, not earlier than now, in another rank: ``yield loop.at(…)``."""
-        heappush(self._queue, (time, rank, next(self._number), self))
+        heappush(self.queue, (time, rank, next(self._number), self))
 
     def reach(self, time: float) -> bool:
         """Go to a time: at once if nothing else happens until then, else it must wait.
@@ -104,7 +105,7 @@ class Loop:
         Returns:
             Whether it has to ``yield`` the time.
         """
-        queue = self._queue
+        queue = self.queue
         if queue and queue[0][0] <= time:
             return True
         self._env._now = time  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
