@@ -86,30 +86,31 @@ class HeartbeatQueue(Queue):
             self._let_go(item)
 
     def _hold(self, worker: Worker, receipts: Sequence[Receipt], now: float) -> None:
-        for copy, delivery in receipts:
+        for _, copy, delivery in receipts:
             self._holds[copy] = _Hold(delivery, worker, now)
 
     def _let_go(self, item: Receipt) -> None:
-        hold = self._holds.get(item[0])
-        if hold is None or hold.delivery != item[1]:
+        _, copy, delivery = item
+        hold = self._holds.get(copy)
+        if hold is None or hold.delivery != delivery:
             return  # somebody else has received it since
         if self._is_in_flight(item):
             hold.until = min(hold.until, self._site.now)
         else:
-            del self._holds[item[0]]
+            del self._holds[copy]
 
-    def _visibility_ends(self, receipt: Receipt) -> None:
+    def _visibility_ends(self, copy: int, delivery: int) -> None:
         """The timeout is over, unless beats have moved its end."""
-        hold = self._holds[receipt[0]]
+        hold = self._holds[copy]
         end = self._last_beat(hold) + self._timeout
         if end > self._site.now:
-            self._site.call_at(end, lambda: self._look_again(receipt), VISIBLE_AGAIN)
+            self._site.call_at(end, lambda: self._look_again(copy, delivery), VISIBLE_AGAIN)
         else:
-            super()._visibility_ends(receipt)
+            super()._visibility_ends(copy, delivery)
 
-    def _look_again(self, receipt: Receipt) -> None:
-        if self._is_in_flight(receipt):
-            self._visibility_ends(receipt)
+    def _look_again(self, copy: int, delivery: int) -> None:
+        if self._state[copy] == delivery:
+            self._visibility_ends(copy, delivery)
 
     def _last_beat(self, hold: _Hold) -> float:
         """When the visibility of a delivery was last extended before now; its receive if never."""

@@ -193,7 +193,7 @@ class Producer:
             if queue[0][0] <= time:
                 yield time
             else:  # what reach does, without a call
-                site.now = time
+                site.now = time  # pyright: ignore[reportAttributeAccessIssue]
             refused_by = -1
             if not first(message, time):
                 refused_by = 0

@@ -218,7 +218,7 @@ class DelayLine:
         rank: of the coming out, among what falls on the same instant.
 
     Attributes:
-        line: (due, thing) of all that is on its way.
+        line: of all that is on its way a tuple: when it is due, and what ``release`` is called with then.
         is_parked: whether the line was empty, so that :meth:`start` must follow an append.
     """
 
@@ -226,8 +226,8 @@ class DelayLine:
         self,
         env: Environment,
         delay: float,
-        release: Callable[[Any], None],
-        forget: Callable[[deque[tuple[float, Any]]], None] | None = None,
+        release: Callable[..., None],
+        forget: Callable[[deque[Any]], None] | None = None,
         *,
         rank: int = ARRIVAL,
     ) -> None:
@@ -235,7 +235,7 @@ class DelayLine:
         self.delay = delay
         self._release = release
         self._forget = forget
-        self.line: deque[tuple[float, Any]] = deque()
+        self.line: deque[tuple[Any, ...]] = deque()
         self.is_parked = False
         self._loop = Loop(env, self._run(), rank)
 
@@ -263,4 +263,4 @@ class DelayLine:
             if due > self._env.now:
                 yield due
                 continue
-            self._release(line.popleft()[1])
+            self._release(*line.popleft()[1:])

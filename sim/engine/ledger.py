@@ -158,7 +158,7 @@ class Ledger:
         """
         rows: Any = slice(first, first + len(answered))
         if besides:
-            rows = np.setdiff1d(np.arange(rows.start, rows.stop), besides, assume_unique=True)
+            rows = np.setdiff1d(np.arange(first, first + len(answered)), besides, assume_unique=True)
             answered = answered[rows - first]
         np.frombuffer(self.reply, dtype=np.uint8)[rows] = Reply.OK
         if "reply_time" not in self.__dict__ and len(answered) == len(self.published):
