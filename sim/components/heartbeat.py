@@ -58,17 +58,6 @@ class HeartbeatQueue(Queue):
         self._holds: dict[int, _Hold] = {}
         self._suspensions: dict[Worker, Windows] = {}
 
-    def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
-        """Receive up to ``limit`` visible messages."""
-        receipts = super().take(worker, limit, now)
-        self._hold(worker, receipts or (), now)
-        return receipts
-
-    def hand(self, worker: Worker, items: Sequence[Receipt] | None) -> None:
-        """Wake a worker that waited, with the items it gets."""
-        self._hold(worker, items or (), self._site.now)
-        super().hand(worker, items)
-
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message."""
         super().done(item, now)
@@ -85,9 +74,12 @@ class HeartbeatQueue(Queue):
         for item in items:
             self._let_go(item)
 
-    def _hold(self, worker: Worker, receipts: Sequence[Receipt], now: float) -> None:
-        for _, copy, delivery in receipts:
-            self._holds[copy] = _Hold(delivery, worker, now)
+    def _receive(self, worker: Worker, copy: int, now: float) -> Receipt | None:
+        """Deliver a visible copy, which the worker holds from now on."""
+        receipt = super()._receive(worker, copy, now)
+        if receipt is not None:
+            self._holds[copy] = _Hold(receipt[2], worker, now)
+        return receipt
 
     def _let_go(self, item: Receipt) -> None:
         _, copy, delivery = item

@@ -162,18 +162,17 @@ class Queue(Source[Receipt]):  # of fewer than 30 attributes: CPython reads thos
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
-        del worker
         visible = self._visible
         if not visible or (self.pauses and self._is_paused()):
             return None
         if limit == 1 and self._state[visible[0]] == _VISIBLE:
-            receipt = self._receive(visible.popleft(), now)
+            receipt = self._receive(worker, visible.popleft(), now)
             if receipt is not None:
                 return (receipt,)
         taken: list[Receipt] = []
         while visible and len(taken) < limit:
             copy = visible.popleft()
-            if self._state[copy] == _VISIBLE and (receipt := self._receive(copy, now)) is not None:
+            if self._state[copy] == _VISIBLE and (receipt := self._receive(worker, copy, now)) is not None:
                 taken.append(receipt)
         return taken or None
 
@@ -234,8 +233,9 @@ class Queue(Source[Receipt]):  # of fewer than 30 attributes: CPython reads thos
             self._polls.wake(worker)
         super().rouse(worker)
 
-    def _receive(self, copy: int, now: float) -> Receipt | None:
+    def _receive(self, worker: Worker, copy: int, now: float) -> Receipt | None:
         """Deliver a visible copy, or move it to the dead-letter queue if it was received too often."""
+        del worker
         deliveries = self._deliveries[copy] + 1
         if deliveries == 1:
             self._taken[copy] = now
@@ -272,11 +272,12 @@ class Queue(Source[Receipt]):  # of fewer than 30 attributes: CPython reads thos
             if self._polls is not None:
                 self._polls.alert()
             return
-        receipt = self._receive(copy, now)
+        receipt = self._receive(worker, copy, now)
         if receipt is None:
             waiting.appendleft(worker)
         else:
-            self.hand(worker, (receipt,))
+            worker.is_parked = False  # hand, without a call
+            self._site.wake(worker.loop, (receipt,))
 
     def _return(self, copy: int) -> None:
         """A copy in flight is visible again, or gone if its retention is over."""
