@@ -186,25 +186,18 @@ class Producer:
         site, queue = self.site, self._loop.queue
         waiting = self._accept_backlog()
         published = site.messages.published[waiting:]
-        first, *others = (link.first_attempt for link in self.writes)
-        further = tuple(enumerate(others, start=1))
+        attempts = tuple(enumerate(link.first_attempt for link in self.writes))
         refused: list[int] = []
         for message, time in enumerate(published.tolist(), start=waiting):
             if queue[0][0] <= time:
                 yield time
             else:  # what reach does, without a call
                 site.now = time  # pyright: ignore[reportAttributeAccessIssue]
-            refused_by = -1
-            if not first(message, time):
-                refused_by = 0
-            else:
-                for position, attempt in further:
-                    if not attempt(message, time):
-                        refused_by = position
-                        break
-            if refused_by >= 0:
-                refused.append(message)
-                site.immediately(self._serve(message, refused_by))
+            for position, attempt in attempts:
+                if not attempt(message, time):
+                    refused.append(message)
+                    site.immediately(self._serve(message, refused_by=position))
+                    break
         self._ledger.reply_to_all(waiting, published, besides=refused)
         self._arrived = True
 
