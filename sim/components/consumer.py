@@ -222,8 +222,7 @@ class Pool(Generic[Item]):
 
     def _close(self) -> None:
         """Add up how long its workers were at it; of work that the end of the run cuts off, what was done."""
-        times = np.array(self._busy_times) * TICKS
-        self.busy_ticks += int(times.astype(np.int64).sum())
+        self._add_up(np.array(self._busy_times))
         for worker in self.workers:
             if not (worker.is_parked or worker.is_away):
                 self.count_busy(worker.busy_from, self.site.now)
@@ -370,8 +369,13 @@ class Pool(Generic[Item]):
             spent = ends - starts
         else:
             spent = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0)
+        self._add_up(spent)
+
+    def _add_up(self, spent: NDArray[Any]) -> None:
+        """Count stretches of so many seconds, each in whole ticks; the sum may need more than 64 bits."""
         spent *= TICKS
-        self.busy_ticks += int(spent.astype(np.int64).sum())
+        ticks = spent.astype(np.int64)
+        self.busy_ticks += (int((ticks >> 32).sum()) << 32) + int((ticks & 0xFFFFFFFF).sum())
 
     def crash_during(
         self, effect: Effect, message: int, attempt: int, now: float
