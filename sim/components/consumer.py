@@ -7,6 +7,7 @@ lost is told here, once for all architectures. Left out: scaling while the run g
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator
 from typing import Annotated, Any, Generic, Literal
 
@@ -130,6 +131,7 @@ class Pool(Generic[Item]):
         self.name = name
         self.effects = effects
         self.busy_ticks = 0
+        self._busy_times = array("d")
         self.is_cut_off = False
         self.site = site
         self.source = source
@@ -176,7 +178,7 @@ class Pool(Generic[Item]):
             if worker.outages:
                 site.process(self._watch(worker))
         site.unfinished.append(self.is_working)
-        site.closing.append(self._count_unfinished)
+        site.closing.append(self._close)
 
     def _enter(self, options: PoolOptions, effects: tuple[str, ...], *, is_api: bool) -> None:
         """Say where the workers take messages and what they do with them."""
@@ -218,8 +220,9 @@ class Pool(Generic[Item]):
             name=self.name, effects=effects, workers=len(self.workers), busy=self.busy_ticks / TICKS
         )
 
-    def _count_unfinished(self) -> None:
-        """Of work that the end of the run cuts off, what was done until then counts as busy."""
+    def _close(self) -> None:
+        """Add up how long its workers were at it; of work that the end of the run cuts off, what was done."""
+        self._add_up(np.array(self._busy_times))
         for worker in self.workers:
             if not (worker.is_parked or worker.is_away):
                 self.count_busy(worker.busy_from, self.site.now)
@@ -235,7 +238,7 @@ class Pool(Generic[Item]):
         site, source, batch, hop = self.site, self.source, self.batch, self.hop
         take, begin, done = source.take, source.begin, source.done
         effects, speed, idempotent, (low, high) = self.effects, worker.speed, self.idempotent, site.window
-        is_plain, now = self.is_plain, site.now
+        is_plain, busy, now = self.is_plain, self._busy_times.append, site.now
         while True:
             if now >= worker.undisturbed_until and (outage := worker.outage_at(now)) is not None:
                 source.stopped(worker, outage)
@@ -270,7 +273,7 @@ class Pool(Generic[Item]):
                         worker.busy_from = now
                         yield end
                         if now >= low and end <= high:
-                            self.busy_ticks += int((end - now) * TICKS)
+                            busy(end - now)
                         else:
                             self.count_busy(now, end)
                         now = end
@@ -366,8 +369,13 @@ class Pool(Generic[Item]):
             spent = ends - starts
         else:
             spent = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0)
+        self._add_up(spent)
+
+    def _add_up(self, spent: NDArray[Any]) -> None:
+        """Count stretches of so many seconds, each in whole ticks; the sum may need more than 64 bits."""
         spent *= TICKS
-        self.busy_ticks += int(spent.astype(np.int64).sum())
+        ticks = spent.astype(np.int64)
+        self.busy_ticks += (int((ticks >> 32).sum()) << 32) + int((ticks & 0xFFFFFFFF).sum())
 
     def crash_during(
         self, effect: Effect, message: int, attempt: int, now: float

@@ -58,17 +58,6 @@ class HeartbeatQueue(Queue):
         self._holds: dict[int, _Hold] = {}
         self._suspensions: dict[Worker, Windows] = {}
 
-    def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
-        """Receive up to ``limit`` visible messages."""
-        receipts = super().take(worker, limit, now)
-        self._hold(worker, receipts or (), now)
-        return receipts
-
-    def hand(self, worker: Worker, items: Sequence[Receipt] | None) -> None:
-        """Wake a worker that waited, with the items it gets."""
-        self._hold(worker, items or (), self._site.now)
-        super().hand(worker, items)
-
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message."""
         super().done(item, now)
@@ -85,31 +74,35 @@ class HeartbeatQueue(Queue):
         for item in items:
             self._let_go(item)
 
-    def _hold(self, worker: Worker, receipts: Sequence[Receipt], now: float) -> None:
-        for copy, delivery in receipts:
-            self._holds[copy] = _Hold(delivery, worker, now)
+    def _receive(self, worker: Worker, copy: int, now: float) -> Receipt | None:
+        """Deliver a visible copy, which the worker holds from now on."""
+        receipt = super()._receive(worker, copy, now)
+        if receipt is not None:
+            self._holds[copy] = _Hold(receipt[2], worker, now)
+        return receipt
 
     def _let_go(self, item: Receipt) -> None:
-        hold = self._holds.get(item[0])
-        if hold is None or hold.delivery != item[1]:
+        _, copy, delivery = item
+        hold = self._holds.get(copy)
+        if hold is None or hold.delivery != delivery:
             return  # somebody else has received it since
         if self._is_in_flight(item):
             hold.until = min(hold.until, self._site.now)
         else:
-            del self._holds[item[0]]
+            del self._holds[copy]
 
-    def _visibility_ends(self, receipt: Receipt) -> None:
+    def _visibility_ends(self, copy: int, delivery: int) -> None:
         """The timeout is over, unless beats have moved its end."""
-        hold = self._holds[receipt[0]]
+        hold = self._holds[copy]
         end = self._last_beat(hold) + self._timeout
         if end > self._site.now:
-            self._site.call_at(end, lambda: self._look_again(receipt), VISIBLE_AGAIN)
+            self._site.call_at(end, lambda: self._look_again(copy, delivery), VISIBLE_AGAIN)
         else:
-            super()._visibility_ends(receipt)
+            super()._visibility_ends(copy, delivery)
 
-    def _look_again(self, receipt: Receipt) -> None:
-        if self._is_in_flight(receipt):
-            self._visibility_ends(receipt)
+    def _look_again(self, copy: int, delivery: int) -> None:
+        if self._state[copy] == delivery:
+            self._visibility_ends(copy, delivery)
 
     def _last_beat(self, hold: _Hold) -> float:
         """When the visibility of a delivery was last extended before now; its receive if never."""

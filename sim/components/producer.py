@@ -159,35 +159,46 @@ class Producer:
         return [*requests, *self._reports]
 
     def _start(self) -> None:
-        self._loop = Loop(self.site, self._serve_all())
+        self._loop = Loop(self.site, self._serve_at_once() if self._is_simple else self._serve_all())
 
-    def _serve_all(self) -> Steps:
-        site, reach = self.site, self._loop.reach
-        waiting = site.messages.waiting
+    def _accept_backlog(self) -> int:
+        """What waits already at 0 s is there; how many messages that is."""
+        waiting = self.site.messages.waiting
         for message in range(waiting):
             for link in self.writes:
                 if not link.accept(message, 0.0):
                     self._ledger.never_stored(link.effects, message, Outcome.REJECTED, 0.0)
             self._ledger.answer(message, Reply.OK, 0.0)
-        requests = enumerate(site.messages.published[waiting:].tolist(), start=waiting)
-        if not self._is_simple:
-            for message, time in requests:
-                if reach(time):
-                    yield time
-                site.immediately(self._serve(message))
-        else:  # what is accepted at the first attempt and takes no time needs no process of its own
-            attempts = tuple(enumerate(link.first_attempt for link in self.writes))
-            replies, reply_times = self._ledger.reply, self._ledger.reply_time
-            for message, time in requests:
-                if reach(time):
-                    yield time
-                for position, attempt in attempts:
-                    if not attempt(message, time):
-                        site.immediately(self._serve(message, refused_by=position))
-                        break
-                else:
-                    replies[message] = _OK
-                    reply_times[message] = time
+        return waiting
+
+    def _serve_all(self) -> Steps:
+        """A request at each publish time."""
+        site, reach = self.site, self._loop.reach
+        waiting = self._accept_backlog()
+        for message, time in enumerate(site.messages.published[waiting:].tolist(), start=waiting):
+            if reach(time):
+                yield time
+            site.immediately(self._serve(message))
+        self._arrived = True
+
+    def _serve_at_once(self) -> Steps:
+        """The same where attempts take no time: only a message that is refused needs a process of its own."""
+        site, queue = self.site, self._loop.queue
+        waiting = self._accept_backlog()
+        published = site.messages.published[waiting:]
+        attempts = tuple(enumerate(link.first_attempt for link in self.writes))
+        refused: list[int] = []
+        for message, time in enumerate(published.tolist(), start=waiting):
+            if queue[0][0] <= time:
+                yield time
+            else:  # what reach does, without a call
+                site.now = time  # pyright: ignore[reportAttributeAccessIssue]
+            for position, attempt in attempts:
+                if not attempt(message, time):
+                    refused.append(message)
+                    site.immediately(self._serve(message, refused_by=position))
+                    break
+        self._ledger.reply_to_all(waiting, published, besides=refused)
         self._arrived = True
 
     def _serve(self, message: int, refused_by: int = -1) -> Process:

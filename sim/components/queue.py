@@ -13,10 +13,12 @@ sending.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections import deque
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from sim.components.consumer import QueueConsumers
@@ -35,14 +37,15 @@ from sim.engine.environment import (
     Process,
 )
 from sim.engine.quantities import UNLIMITED, Block, CountOrUnlimited, Duration, DurationOrUnlimited
+from sim.engine.record import NO_FATE
 from sim.vocabulary import Outcome, Role
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
 _ABSENT, _DELAYED, _VISIBLE, _NACKED, _GONE = 0, -1, -2, -3, -4
 """States of a copy; that of a copy in flight is the number of its delivery, counted from 1."""
 
-Receipt = tuple[int, int]
-"""A delivery: the copy, and its number, counted from 1."""
+Receipt = tuple[float, int, int]
+"""A delivery: when its visibility timeout ends, the copy, and its number, counted from 1."""
 
 
 class QueueOptions(Block):
@@ -64,7 +67,7 @@ class QueueOptions(Block):
     """Whether a worker that finishes after the visibility timeout still deletes the message."""
 
 
-class Queue(Source[Receipt]):
+class Queue(Source[Receipt]):  # of fewer than 30 attributes: CPython reads those of a larger one slower
     """One queue; the source of one pool.
 
     Args:
@@ -92,8 +95,7 @@ class Queue(Source[Receipt]):
         self.log = site.ledger.log(name, effects, delay=options.delay)
         self._taken = self.log.taken
         self._ended = self.log.ended
-        self._fate = self.log.fate
-        self._deliveries = self.log.deliveries
+        self._deliveries: list[int] = []
         self.options = options
         self.consumers = consumers
         self._messages = len(site.messages)
@@ -101,7 +103,6 @@ class Queue(Source[Receipt]):
         self._exhausted = Outcome.DEAD_LETTERED if options.dead_letter else Outcome.DROPPED
         self._capacity = sys.maxsize if options.capacity == UNLIMITED else options.capacity
         self._late_delete = options.late_delete
-        self._on_error: Literal["wait", "nack", "skip", "dead_letter", "retry"] = consumers.on_error
         self._state: list[int] = []
         self._accepted: Any = ()
         self._visible: deque[int] = deque()
@@ -111,7 +112,7 @@ class Queue(Source[Receipt]):
         )
         self._delayed = DelayLine(site, options.delay, self._delay_ends) if options.delay else None
         self._nacked: DelayLine | None = None
-        if self._on_error == "nack" and consumers.retry_delay:
+        if consumers.on_error == "nack" and consumers.retry_delay:
             self._nacked = DelayLine(site, consumers.retry_delay, self._nack_ends, rank=GIVEN_BACK)
         self._expiring: DelayLine | None = None
         if options.retention < site.limit:
@@ -127,6 +128,8 @@ class Queue(Source[Receipt]):
     def start(self) -> None:
         """No message is here yet."""
         self._state, self._accepted = [_ABSENT] * self._messages, self.log.accepted
+        self._deliveries = [0] * self._messages
+        self._site.closing.append(self._close)
 
     def accept(self, message: int, now: float) -> bool:
         """Take a message in; False if the queue is full."""
@@ -140,6 +143,7 @@ class Queue(Source[Receipt]):
         else:
             copy = self.log.store(message, now)
             state.append(_ABSENT)
+            self._deliveries.append(0)
         self._held += 1
         if self._expiring is not None:
             self._expiring.add(copy, now)
@@ -158,34 +162,32 @@ class Queue(Source[Receipt]):
 
     def take(self, worker: Worker, limit: int, now: float) -> Sequence[Receipt] | None:
         """Receive up to ``limit`` visible messages."""
-        del worker
         visible = self._visible
         if not visible or (self.pauses and self._is_paused()):
             return None
         if limit == 1 and self._state[visible[0]] == _VISIBLE:
-            receipt = self._receive(visible.popleft(), now)
+            receipt = self._receive(worker, visible.popleft(), now)
             if receipt is not None:
                 return (receipt,)
         taken: list[Receipt] = []
         while visible and len(taken) < limit:
             copy = visible.popleft()
-            if self._state[copy] == _VISIBLE and (receipt := self._receive(copy, now)) is not None:
+            if self._state[copy] == _VISIBLE and (receipt := self._receive(worker, copy, now)) is not None:
                 taken.append(receipt)
         return taken or None
 
     def begin(self, item: Receipt) -> tuple[int, bool]:
         """Work on an item begins; the message that it is of, and whether it had been received before."""
-        copy, delivery = item
+        _, copy, delivery = item
         return copy if copy < self._messages else self.log.message_of(copy), delivery > 1
 
     def done(self, item: Receipt, now: float) -> None:
         """Delete the message, wherever it is; with a stale receipt only if late deletes count."""
-        copy, delivery = item
+        _, copy, delivery = item
         state = self._state
         if state[copy] == delivery:  # what _remove does
             state[copy] = _GONE
             self._ended[copy] = now
-            self._fate[copy] = _APPLIED
             self._held -= 1
         elif self._late_delete and state[copy] != _GONE:
             self._remove(copy, _APPLIED, now)
@@ -193,19 +195,19 @@ class Queue(Source[Receipt]):
     def failed(self, item: Receipt, effect: int) -> None:
         """What the consumers were told to do after a failure; a stale receipt does nothing."""
         del effect
-        if self._on_error == "wait" or not self._is_in_flight(item):
+        if self.consumers.on_error == "wait" or not self._is_in_flight(item):
             return
-        copy = item[0]
-        if self._on_error == "nack":
+        copy = item[1]
+        if self.consumers.on_error == "nack":
             if self._nacked is None:
                 self._return(copy)
             else:
                 self._state[copy] = _NACKED
-                self._nacked.add(item, self._site.now)
-        elif self._on_error == "skip":
+                self._nacked.add(copy, self._site.now)
+        elif self.consumers.on_error == "skip":
             self._remove(copy, Outcome.DROPPED, self._site.now)
         else:
-            assert self._on_error == "dead_letter"
+            assert self.consumers.on_error == "dead_letter"
             self._remove(copy, self._exhausted, self._site.now)
 
     def crashed(self, worker: Worker, items: Sequence[Receipt]) -> None:
@@ -216,7 +218,7 @@ class Queue(Source[Receipt]):
         del worker
         for item in items:
             if self._is_in_flight(item):
-                self._return(item[0])
+                self._return(item[1])
 
     def wait(self, worker: Worker) -> None:
         """A worker waits for the next message, or until it asks again."""
@@ -231,8 +233,9 @@ class Queue(Source[Receipt]):
             self._polls.wake(worker)
         super().rouse(worker)
 
-    def _receive(self, copy: int, now: float) -> Receipt | None:
+    def _receive(self, worker: Worker, copy: int, now: float) -> Receipt | None:
         """Deliver a visible copy, or move it to the dead-letter queue if it was received too often."""
+        del worker
         deliveries = self._deliveries[copy] + 1
         if deliveries == 1:
             self._taken[copy] = now
@@ -242,9 +245,9 @@ class Queue(Source[Receipt]):
         else:
             self.log.retaken.append(now)
         self._deliveries[copy] = self._state[copy] = deliveries
-        receipt = (copy, deliveries)
         in_flight = self._in_flight
-        in_flight.line.append((now + in_flight.delay, receipt))  # add, without a call
+        receipt = (now + in_flight.delay, copy, deliveries)
+        in_flight.line.append(receipt)  # add, without a call
         if in_flight.is_parked:
             in_flight.start()
         return receipt
@@ -269,11 +272,12 @@ class Queue(Source[Receipt]):
             if self._polls is not None:
                 self._polls.alert()
             return
-        receipt = self._receive(copy, now)
+        receipt = self._receive(worker, copy, now)
         if receipt is None:
             waiting.appendleft(worker)
         else:
-            self.hand(worker, (receipt,))
+            worker.is_parked = False  # hand, without a call
+            self._site.wake(worker.loop, (receipt,))
 
     def _return(self, copy: int) -> None:
         """A copy in flight is visible again, or gone if its retention is over."""
@@ -290,18 +294,18 @@ class Queue(Source[Receipt]):
             self.log.removed.append(now)
         self._state[copy] = _GONE
         self._ended[copy] = now
-        self._fate[copy] = fate
+        self.log.fate[copy] = fate
         self._held -= 1
 
     def _is_in_flight(self, receipt: Receipt) -> bool:
-        copy, delivery = receipt
+        _, copy, delivery = receipt
         return self._state[copy] == delivery
 
-    def _forget_done(self, line: deque[tuple[float, Receipt]]) -> None:
+    def _forget_done(self, line: deque[Receipt]) -> None:
         """Of what was received, what has been deleted, given back or received again."""
         state = self._state
         while line:
-            copy, delivery = line[0][1]
+            _, copy, delivery = line[0]
             if state[copy] == delivery:
                 return
             line.popleft()
@@ -310,12 +314,13 @@ class Queue(Source[Receipt]):
         if self._state[copy] == _DELAYED:
             self._show(copy, self._site.now)
 
-    def _visibility_ends(self, receipt: Receipt) -> None:
-        self._return(receipt[0])
+    def _visibility_ends(self, copy: int, delivery: int) -> None:
+        del delivery
+        self._return(copy)
 
-    def _nack_ends(self, receipt: Receipt) -> None:
-        if self._state[receipt[0]] == _NACKED:
-            self._return(receipt[0])
+    def _nack_ends(self, copy: int) -> None:
+        if self._state[copy] == _NACKED:
+            self._return(copy)
 
     def _forget_gone(self, line: deque[tuple[float, int]]) -> None:
         """Of what expires, what is no longer there."""
@@ -326,6 +331,12 @@ class Queue(Source[Receipt]):
     def _retention_ends(self, copy: int) -> None:
         if self._state[copy] in (_VISIBLE, _DELAYED):
             self._remove(copy, Outcome.EXPIRED, self._site.now)
+
+    def _close(self) -> None:
+        """Write down what nobody asks for before: how often copies were received, and which were deleted."""
+        self.log.deliveries[:] = array("I", self._deliveries)
+        fate, ended = np.frombuffer(self.log.fate, dtype=np.uint8), np.frombuffer(self._ended)
+        fate[(fate == NO_FATE) & ~np.isnan(ended)] = _APPLIED
 
     def _is_paused(self) -> bool:
         return any(windows.covers(self._site.now) for windows in self.pauses)

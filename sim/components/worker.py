@@ -141,7 +141,6 @@ class Source(Generic[Item]):
         self.waiting: deque[Worker] = deque()
         self.inlet: Inlet | None = None
         self._site = site
-        self._wake = site.wake
 
     def start(self) -> None:
         """Its pool goes to work."""
@@ -190,7 +189,7 @@ class Source(Generic[Item]):
     def hand(self, worker: Worker, items: Sequence[Item] | None) -> None:
         """Wake a worker that waited, with the items it gets."""
         worker.is_parked = False
-        self._wake(worker.loop, items)
+        self._site.wake(worker.loop, items)
 
     def rouse(self, worker: Worker) -> None:
         """Wake a waiting worker without handing it anything."""

@@ -80,21 +80,22 @@ class Loop:
     Attributes:
         resume: goes on with it, here and now; the time that it yields.
         rank: as above.
+        queue: what is yet to happen, as a heap; the time of what comes next is ``queue[0][0]``.
     """
 
-    __slots__ = ("_env", "_number", "_queue", "rank", "resume")
+    __slots__ = ("_env", "_number", "queue", "rank", "resume")
 
     def __init__(self, env: Environment, steps: Steps, rank: int = ARRIVAL) -> None:
         self.resume = steps.send
         self.rank = rank
         self._env = env
-        self._queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self.queue: list[Any] = env._queue  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self._number = env._eid  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self.at(env.now, URGENT)
 
     def at(self, time: float, rank: int = ARRIVAL) -> None:
         """It goes on at an absolute time, not earlier than now, in another rank: ``yield loop.at(…)``."""
-        heappush(self._queue, (time, rank, next(self._number), self))
+        heappush(self.queue, (time, rank, next(self._number), self))
 
     def reach(self, time: float) -> bool:
         """Go to a time: at once if nothing else happens until then, else it must wait.
@@ -104,7 +105,7 @@ class Loop:
         Returns:
             Whether it has to ``yield`` the time.
         """
-        queue = self._queue
+        queue = self.queue
         if queue and queue[0][0] <= time:
             return True
         self._env._now = time  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
@@ -139,8 +140,9 @@ class Environment(simpy.Environment):
         while True:
             self._now, _, _, event = entry
             if event.__class__ is Loop:
+                resume = event.resume  # read, then called: calling what is no method takes CPython longer
                 try:
-                    following = event.resume(None)
+                    following = resume(None)
                 except StopIteration:
                     following = None  # that was its last step
                 if following is None:
@@ -181,7 +183,8 @@ class Environment(simpy.Environment):
             self.call_at(self._now, lambda: loop.go_on(value))
             return
         self._is_waking = True
-        time = loop.resume(value)
+        resume = loop.resume  # read, then called: calling what is no method takes CPython longer
+        time = resume(value)
         if time is not None:  # what go_on does, without a call
             heappush(self._queue, (time, loop.rank, next(self._eid), loop))  # pyright: ignore[reportArgumentType]
         self._is_waking = False
@@ -217,7 +220,7 @@ class DelayLine:
         rank: of the coming out, among what falls on the same instant.
 
     Attributes:
-        line: (due, thing) of all that is on its way.
+        line: of all that is on its way a tuple: when it is due, and what ``release`` is called with then.
         is_parked: whether the line was empty, so that :meth:`start` must follow an append.
     """
 
@@ -225,8 +228,8 @@ class DelayLine:
         self,
         env: Environment,
         delay: float,
-        release: Callable[[Any], None],
-        forget: Callable[[deque[tuple[float, Any]]], None] | None = None,
+        release: Callable[..., None],
+        forget: Callable[[deque[Any]], None] | None = None,
         *,
         rank: int = ARRIVAL,
     ) -> None:
@@ -234,7 +237,7 @@ class DelayLine:
         self.delay = delay
         self._release = release
         self._forget = forget
-        self.line: deque[tuple[float, Any]] = deque()
+        self.line: deque[tuple[Any, ...]] = deque()
         self.is_parked = False
         self._loop = Loop(env, self._run(), rank)
 
@@ -262,4 +265,4 @@ class DelayLine:
             if due > self._env.now:
                 yield due
                 continue
-            self._release(line.popleft()[1])
+            self._release(*line.popleft()[1:])

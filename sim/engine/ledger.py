@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -148,14 +148,18 @@ class Ledger:
         """When each caller was told; made when first asked for, unless it was given as a whole."""
         return array("d", [_NAN]) * len(self.published)
 
-    def reply_to_all(self, first: int, answered: NDArray[Any]) -> None:
+    def reply_to_all(self, first: int, answered: NDArray[Any], besides: Sequence[int] = ()) -> None:
         """Callers of consecutive messages are told that all is well.
 
         Args:
             first: the number of the first of them; nobody was told anything before.
             answered: when, s; never written to again.
+            besides: the numbers of those among them who are told by :meth:`answer` instead.
         """
-        rows = slice(first, first + len(answered))
+        rows: Any = slice(first, first + len(answered))
+        if besides:
+            rows = np.setdiff1d(np.arange(first, first + len(answered)), besides, assume_unique=True)
+            answered = answered[rows - first]
         np.frombuffer(self.reply, dtype=np.uint8)[rows] = Reply.OK
         if "reply_time" not in self.__dict__ and len(answered) == len(self.published):
             self.reply_time = _read_only(answered)

@@ -107,6 +107,14 @@ def test_a_run_that_is_cut_off():
     assert record.is_censored
 
 
+def test_busy_time_of_many_years():
+    """More than 2 to the power of 63 ticks."""
+    record = both(
+        "synchronous", [0] * 50, effects={"db": "46.5d"}, consumers={"count": 50}, horizon="60d", drain="60d"
+    )
+    assert record.pools[0].busy == 50 * 46.5 * 86400
+
+
 def test_work_that_is_suspended_for_ever():
     """A second outage within the first, which never ends, changes nothing."""
     faults = {

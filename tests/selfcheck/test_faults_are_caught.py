@@ -132,8 +132,8 @@ def last_in_first_out(patch: Patch) -> None:
     """A queue hands out what came last."""
 
     def take(queue: Any, worker: Any, limit: int, now: float) -> Any:
-        del worker, limit
-        return (queue._receive(queue._visible.pop(), now),) if queue._visible else None
+        del limit
+        return (queue._receive(worker, queue._visible.pop(), now),) if queue._visible else None
 
     patch.setattr(Queue, "take", take)
 
