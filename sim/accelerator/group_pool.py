@@ -105,6 +105,9 @@ class GroupPool:
         low = len(self.messages)
         self.messages = np.concatenate((self.messages, messages))
         self.copies = np.concatenate((self.copies, self._store(messages, times)))
+        if self.has_doubles:
+            for lane in self._lanes:
+                lane.ahead.clear(0)
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
             self._extend(low + start, messages[start:stop], times[start:stop])

@@ -55,6 +55,39 @@ class _Tail:
         return self.kept
 
 
+class Ahead:
+    """The next attempts at records in a row, known because they were asked for once and not reached.
+
+    Attributes:
+        first: position of the first of these records.
+        messages: their numbers.
+        numbers: of the attempts, counted from 0.
+        work: how long each takes, s, at normal speed; infinity where it may go otherwise than well.
+    """
+
+    __slots__ = ("first", "messages", "numbers", "work")
+
+    def __init__(self) -> None:
+        self.clear(0)
+
+    def clear(self, first: int) -> None:
+        """Nothing is known."""
+        self.first = first
+        self.messages: list[int] = []
+        self.numbers: list[int] = []
+        self.work: list[float] = []
+
+    def pass_by(self, position: int) -> None:
+        """What lies before a position is known no more."""
+        gone = position - self.first
+        if gone >= len(self.work):
+            if gone > 0:
+                self.clear(position)
+        elif gone > 0:
+            del self.messages[:gone], self.numbers[:gone], self.work[:gone]
+            self.first = position
+
+
 class Lane:
     """A partition.
 
@@ -73,12 +106,14 @@ class Lane:
         starts: of the records begun since the columns were last written, NaN where that was not plain.
         commit_times: when offsets were committed.
         offsets: which.
+        ahead: next attempts at records that have been done before.
         base: see above.
     """
 
     __slots__ = (
         "_orders",
         "_works",
+        "ahead",
         "arrived",
         "base",
         "begun",
@@ -107,6 +142,7 @@ class Lane:
         self.starts: list[float] = []
         self.commit_times: list[float] = []
         self.offsets: list[int] = []
+        self.ahead = Ahead()
         self.base = 0
 
     def extend(
@@ -143,6 +179,8 @@ class Lane:
         self.passed -= gone
         self.begun -= gone
         self.committed = 0
+        self.ahead.pass_by(gone)
+        self.ahead.first -= gone
 
     def commit(self, now: float) -> None:
         """The next member begins here."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.hands import Hands
+from sim.accelerator.lane import Lane
 from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
@@ -39,8 +40,6 @@ class Repeats:
         self.can_be_plain = not pool.idempotent and all(each.windows is not None for each in by_chance)
         self.unbegun: set[int] = set()
         self.unapplied: set[int] = set()
-        self._messages: list[int] = []
-        self._numbers: list[int] = []
         self._starts: list[float] = []
         self._ends: list[float] = []
         self._places: list[NDArray[Any]] = []
@@ -50,23 +49,46 @@ class Repeats:
         self.unbegun = {place - gone for place in self.unbegun if place >= gone}
         self.unapplied = {place - gone for place in self.unapplied if place >= gone}
 
-    def work(
-        self, places: NDArray[Any], messages: NDArray[Any], is_double: NDArray[Any] | None
+    def look_ahead(
+        self,
+        lane: Lane,
+        position: int,
+        stop: int,
+        messages_of: NDArray[Any],
+        is_double: NDArray[Any] | None,
     ) -> list[float]:
         """How long the next attempts at some records take, s, at normal speed.
 
         Args:
-            places: of the records among all that the log has accepted.
-            messages: their numbers, of the same shape.
+            lane: their partition.
+            position: of the first of them.
+            stop: behind the last of them.
+            messages_of: numbers of the messages, by place among all that the log has accepted.
             is_double: by number of the message, whether the log holds it twice; None if it holds none.
 
         Returns:
-            Infinity where one may go otherwise than well.
+            Infinity where one may go otherwise than well; there may be more of them behind.
         """
-        attempts = self._attempts
-        self._messages = messages.tolist()
-        self._numbers = [attempts.get(message, 1) for message in self._messages]
-        work = self._effect.attempts_of(self._messages, self._numbers)
+        ahead = lane.ahead
+        ahead.pass_by(position)
+        if ahead.first > stop:
+            ahead.clear(position)
+        first, last = ahead.first, ahead.first + len(ahead.work)
+        for low, high in ((position, first), (last, stop)):
+            if low < high:
+                places = lane.order[low:high]
+                messages: list[int] = messages_of[places].tolist()
+                numbers = [self._attempts.get(message, 1) for message in messages]
+                at = 0 if low == position else len(ahead.work)
+                ahead.work[at:at] = self._work(places, messages, numbers, is_double)
+                ahead.messages[at:at], ahead.numbers[at:at] = messages, numbers
+        ahead.first = position
+        return ahead.work
+
+    def _work(
+        self, places: NDArray[Any], messages: list[int], numbers: list[int], is_double: NDArray[Any] | None
+    ) -> list[float]:
+        work = self._effect.attempts_of(messages, numbers)
         if self.unbegun or self.unapplied:
             odd = (place in self.unbegun or place in self.unapplied for place in places.tolist())
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
@@ -75,18 +97,20 @@ class Repeats:
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
         return work
 
-    def note(self, places: NDArray[Any], starts: list[float], end: float) -> None:
-        """So many of the records last asked for, from the first, went well, the last of them until then."""
+    def note(self, lane: Lane, starts: list[float], end: float) -> None:
+        """So many of the records that a partition looks ahead at went well, the last of them until then."""
         count = len(starts)
         if not count:
             return
+        ahead = lane.ahead
         self._attempts.update(
-            zip(self._messages[:count], [number + 1 for number in self._numbers[:count]], strict=True)
+            zip(ahead.messages[:count], [number + 1 for number in ahead.numbers[:count]], strict=True)
         )
-        self._places.append(places[:count])
+        self._places.append(lane.order[ahead.first : ahead.first + count])
         self._starts += starts
         self._ends += starts[1:]
         self._ends.append(end)
+        ahead.pass_by(ahead.first + count)
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Starts, ends and places of all that went well since the last time."""

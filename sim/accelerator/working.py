@@ -99,11 +99,11 @@ class Working(Assignment):
     def _repeat(self, lane: Lane, position: int, stop: int, quiet: float) -> int:
         """The same for records that have been done before."""
         owner, speed = self._owner, self._worker.speed
-        places = lane.order[position:stop]
         is_double = owner.is_double if owner.has_doubles else None
-        work = owner.repeats.work(places, owner.messages[places], is_double)
+        known = owner.repeats.look_ahead(lane, position, stop, owner.messages, is_double)
+        work = known[: stop - position]
         starts = self._spend(work if speed == 1 else [each / speed for each in work], quiet)
-        owner.repeats.note(places, starts, self._now)
+        owner.repeats.note(lane, starts, self._now)
         lane.done += len(starts)
         return position + len(starts)
 
@@ -120,6 +120,7 @@ class Working(Assignment):
         order = lane.order.item(position)
         message, copy = owner.messages.item(order), owner.copies.item(order)
         is_late, has_ended = position < lane.begun, position < lane.passed
+        lane.ahead.pass_by(position + 1)
         if not is_late:
             lane.begin(position)
         elif order in unbegun:
