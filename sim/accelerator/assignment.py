@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from sim.accelerator.inflow import Inflow
 from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 from sim.components.timelines import Outage
@@ -28,10 +31,17 @@ class Assignment:
     Args:
         owner: the pool.
         lanes: the partitions.
+
+    Attributes:
+        lanes: the same.
+        inflow: what arrives in them.
     """
 
     def __init__(self, owner: GroupPool, lanes: list[Lane]) -> None:
         self.lanes = lanes
+        self.inflow = Inflow(lanes)
+        self._commits: list[float] = []
+        self._written = [0 for _ in lanes]
         self._owner = owner
         self._limit = owner.limit
         self._interval = owner.interval
@@ -83,7 +93,7 @@ class Assignment:
             return
         position = lane.fetched
         while position < lane.arrived:
-            gone = lane.times[position] + self._retention
+            gone = lane.times.item(position) + self._retention
             if gone > now:
                 break
             if position >= lane.passed:
@@ -128,14 +138,40 @@ class Assignment:
     def _commit(self, now: float) -> None:
         """The twin of ``Group._commit``."""
         self._count_from(now)
-        for lane in self.lanes:
-            lane.commit(now)
+        lanes = self.lanes
+        if any(lane.done > lane.committed for lane in lanes):
+            self._commits.append(now)
+            self._commits.extend(lane.done for lane in lanes)
+            for lane in lanes:
+                lane.committed = lane.done
 
     def _count_from(self, now: float) -> None:
         """The commit interval begins anew; timers from before do nothing any more."""
         if now != self._last_commit:
             self._timers.clear()
         self._last_commit = now
+
+    def write_commits(self) -> None:
+        """The checkpoints since the last time."""
+        lanes, log = self.lanes, self._owner.log
+        width = 1 + len(lanes)
+        rows = np.fromiter(self._commits, float, len(self._commits)).reshape(-1, width)
+        self._commits.clear()
+        times = rows[:, 0]
+        for number, lane in enumerate(lanes):
+            offsets = rows[:, 1 + number]
+            is_new = np.diff(offsets, prepend=self._written[number]) > 0
+            of_lane = np.empty((np.count_nonzero(is_new), 3))
+            of_lane[:, 0], of_lane[:, 1], of_lane[:, 2] = times[is_new], lane.number, offsets[is_new]
+            of_lane[:, 2] += lane.base
+            log.commits.frombytes(of_lane.tobytes())
+
+    def let_go(self) -> None:
+        """Forget what is committed, and what has arrived."""
+        for lane in self.lanes:
+            lane.let_go()
+        self.inflow.let_go()
+        self._written = [lane.committed for lane in self.lanes]
 
     def close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

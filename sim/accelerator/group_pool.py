@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from sim.accelerator.block import hit_by_chance
 from sim.accelerator.hands import Hands, timed
+from sim.accelerator.inflow import MOST
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
 from sim.accelerator.publishing import Inexact
@@ -85,8 +86,11 @@ class GroupPool:
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
+        self._places = np.zeros((2, records.partitions), dtype=np.int64)
         for worker, owned in zip(pool.workers, self.group.shares, strict=True):
             if owned:
+                self._places[0, list(owned)] = len(self._members)
+                self._places[1, list(owned)] = range(len(owned))
                 self._members.append(Member(self, worker, [self._lanes[number] for number in owned]))
                 speeds[list(owned)] = worker.speed
         self._speeds = speeds
@@ -118,7 +122,7 @@ class GroupPool:
             for member in self._members:
                 member.advance(until)
                 member.close()
-        self._write_commits()
+            self._write_commits()
         if self.hands.tells:
             self._check_order()
 
@@ -127,8 +131,9 @@ class GroupPool:
         for member in self._members:
             member.advance(until)
         self.write(self._lanes)
-        for lane in self._lanes:
-            lane.let_go()
+        self._write_commits()
+        for member in self._members:
+            member.let_go()
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
@@ -187,15 +192,29 @@ class GroupPool:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
         work[self.is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
-        few = len(self._lanes) <= np.iinfo(np.int16).max  # which are sorted by their digits
-        order = np.argsort(partitions.astype(np.int16) if few else partitions, kind="stable")
+        order = _sorted_by(partitions, len(self._lanes))
         sorted_partitions = partitions[order]
         work = work[order] / self._speeds[sorted_partitions]
-        all_work, all_times = work.tolist(), times[order].tolist()
+        all_work, sorted_times = work.tolist(), times[order]
         order += low
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
-            lane.extend(all_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
+            lane.extend(sorted_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
+
+        self._flow_in(partitions, times)
+
+    def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
+        """Tell the members what arrives in a block, in line."""
+        members, numbers = self._places[:, partitions]
+        order = _sorted_by(members, len(self._members))
+        bounds = np.searchsorted(members[order], np.arange(len(self._members) + 1)).tolist()
+        all_times, numbers = times[order].tolist(), numbers[order]
+        for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
+            some = numbers[start:stop]
+            is_few = len(member.lanes) <= MOST
+            member.inflow.extend(
+                all_times[start:stop], some.astype(np.uint8).tobytes() if is_few else some.tolist()
+            )
 
     # --- what is written ----------------------------------------------------------------------------------
 
@@ -236,16 +255,8 @@ class GroupPool:
             self.hands.tell(ended, begun, np.zeros(len(ended)), messages)
 
     def _write_commits(self) -> None:
-        for lane in self._lanes:
-            rows = np.empty((len(lane.offsets), 3))
-            rows[:, 0], rows[:, 1], rows[:, 2] = (
-                _column(lane.commit_times),
-                lane.number,
-                _column(lane.offsets),
-            )
-            self.log.commits.frombytes(rows.tobytes())
-            lane.commit_times.clear()
-            lane.offsets.clear()
+        for member in self._members:
+            member.write_commits()
 
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""
@@ -256,6 +267,12 @@ class GroupPool:
         is_tied &= (starts[1:] == starts[:-1]) | (starts[1:] == times[1:])
         if is_tied.any():
             raise Inexact("two members report at one instant")
+
+
+def _sorted_by(numbers: NDArray[Any], count: int) -> NDArray[Any]:
+    """Places of numbers below a count in their order, those of equal ones in turn."""
+    is_few = count <= np.iinfo(np.int16).max  # which are sorted by their digits
+    return np.argsort(numbers.astype(np.int16) if is_few else numbers, kind="stable")
 
 
 def _column(numbers: list[float] | list[int]) -> NDArray[Any]:
