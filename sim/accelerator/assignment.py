@@ -41,7 +41,8 @@ class Assignment:
         self.lanes = lanes
         self.inflow = Inflow(lanes)
         self._commits: list[float] = []
-        self._written = [0 for _ in lanes]
+        self._bases: list[tuple[list[int], int]] = []
+        self._written = np.zeros((1, len(lanes)))
         self._owner = owner
         self._limit = owner.limit
         self._interval = owner.interval
@@ -153,25 +154,31 @@ class Assignment:
 
     def write_commits(self) -> None:
         """The checkpoints since the last time."""
-        lanes, log = self.lanes, self._owner.log
-        width = 1 + len(lanes)
-        rows = np.fromiter(self._commits, float, len(self._commits)).reshape(-1, width)
-        self._commits.clear()
-        times = rows[:, 0]
-        for number, lane in enumerate(lanes):
-            offsets = rows[:, 1 + number]
-            is_new = np.diff(offsets, prepend=self._written[number]) > 0
-            of_lane = np.empty((np.count_nonzero(is_new), 3))
-            of_lane[:, 0], of_lane[:, 1], of_lane[:, 2] = times[is_new], lane.number, offsets[is_new]
-            of_lane[:, 2] += lane.base
-            log.commits.frombytes(of_lane.tobytes())
+        commits, lanes = self._commits, self.lanes
+        self._rebase()
+        rows = np.fromiter(commits, float, len(commits)).reshape(-1, 1 + len(lanes))
+        commits.clear()
+        bases, counts = zip(*self._bases, strict=True)
+        offsets = rows[:, 1:] + np.repeat(np.array(bases), np.diff(counts, prepend=0), axis=0)
+        self._bases.clear()
+        before = np.concatenate((self._written, offsets))
+        at, where = np.nonzero(offsets > before[:-1])
+        self._written = before[-1:]
+        of_lane = np.array([lane.number for lane in lanes])
+        checkpoints = np.stack((rows[at, 0], of_lane[where], offsets[at, where]), axis=1)
+        self._owner.log.commits.frombytes(checkpoints.tobytes())
+
+    def _rebase(self) -> None:
+        """What has been committed so far counts from the present bases of the partitions."""
+        bases = [lane.base for lane in self.lanes]
+        self._bases.append((bases, len(self._commits) // (1 + len(bases))))
 
     def let_go(self) -> None:
         """Forget what is committed, and what has arrived."""
+        self._rebase()
         for lane in self.lanes:
             lane.let_go()
         self.inflow.let_go()
-        self._written = [lane.committed for lane in self.lanes]
 
     def close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from sim.accelerator.block import hit_by_chance
 from sim.accelerator.hands import Hands, timed
-from sim.accelerator.inflow import MOST
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
 from sim.accelerator.publishing import Inexact
@@ -86,14 +85,15 @@ class GroupPool:
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
-        self._places = np.zeros((2, records.partitions), dtype=np.int64)
+        members, numbers = np.zeros((2, records.partitions), dtype=np.int64)
         for worker, owned in zip(pool.workers, self.group.shares, strict=True):
             if owned:
-                self._places[0, list(owned)] = len(self._members)
-                self._places[1, list(owned)] = range(len(owned))
+                members[list(owned)], numbers[list(owned)] = len(self._members), range(len(owned))
                 self._members.append(Member(self, worker, [self._lanes[number] for number in owned]))
                 speeds[list(owned)] = worker.speed
         self._speeds = speeds
+        self._small_of = _small(np.arange(records.partitions))
+        self._member_of, self._number_of = _small(members), _small(numbers)
         self.has_unfinished_work = False
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
@@ -122,7 +122,8 @@ class GroupPool:
             for member in self._members:
                 member.advance(until)
                 member.close()
-            self._write_commits()
+        for member in self._members:
+            member.write_commits()
         if self.hands.tells:
             self._check_order()
 
@@ -131,7 +132,6 @@ class GroupPool:
         for member in self._members:
             member.advance(until)
         self.write(self._lanes)
-        self._write_commits()
         for member in self._members:
             member.let_go()
 
@@ -192,7 +192,7 @@ class GroupPool:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
         work[self.is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
-        order = _sorted_by(partitions, len(self._lanes))
+        order = np.argsort(self._small_of[partitions], kind="stable")
         sorted_partitions = partitions[order]
         work = work[order] / self._speeds[sorted_partitions]
         all_work, sorted_times = work.tolist(), times[order]
@@ -205,16 +205,12 @@ class GroupPool:
 
     def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the members what arrives in a block, in line."""
-        members, numbers = self._places[:, partitions]
-        order = _sorted_by(members, len(self._members))
+        members = self._member_of[partitions]
+        order = np.argsort(members, kind="stable")
         bounds = np.searchsorted(members[order], np.arange(len(self._members) + 1)).tolist()
-        all_times, numbers = times[order].tolist(), numbers[order]
+        all_times, numbers = times[order].tolist(), self._number_of[partitions[order]]
         for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
-            some = numbers[start:stop]
-            is_few = len(member.lanes) <= MOST
-            member.inflow.extend(
-                all_times[start:stop], some.astype(np.uint8).tobytes() if is_few else some.tolist()
-            )
+            member.inflow.extend(all_times[start:stop], numbers[start:stop])
 
     # --- what is written ----------------------------------------------------------------------------------
 
@@ -254,10 +250,6 @@ class GroupPool:
         if self.hands.tells:
             self.hands.tell(ended, begun, np.zeros(len(ended)), messages)
 
-    def _write_commits(self) -> None:
-        for member in self._members:
-            member.write_commits()
-
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""
         times, starts, _, messages = self.hands.told()
@@ -269,10 +261,9 @@ class GroupPool:
             raise Inexact("two members report at one instant")
 
 
-def _sorted_by(numbers: NDArray[Any], count: int) -> NDArray[Any]:
-    """Places of numbers below a count in their order, those of equal ones in turn."""
-    is_few = count <= np.iinfo(np.int16).max  # which are sorted by their digits
-    return np.argsort(numbers.astype(np.int16) if is_few else numbers, kind="stable")
+def _small(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in as few bytes as possible: those of one or two are sorted by their digits."""
+    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
 
 
 def _column(numbers: list[float] | list[int]) -> NDArray[Any]:

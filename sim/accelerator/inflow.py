@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.accelerator.lane import Lane
 from sim.engine.quantities import UNLIMITED
@@ -35,12 +39,13 @@ class Inflow:
         self.numbers: bytearray | list[int] = bytearray() if len(lanes) <= MOST else []
         self.seen = 0
 
-    def extend(self, times: list[float], numbers: list[int] | bytes) -> None:
+    def extend(self, times: list[float], numbers: NDArray[Any]) -> None:
         """More records are known."""
         del self.times[-PAD:]
         self.times += times
         self.times += [UNLIMITED] * PAD
-        self.numbers.extend(numbers)
+        is_few = isinstance(self.numbers, bytearray)
+        self.numbers.extend(numbers.astype(np.uint8).tobytes() if is_few else numbers.tolist())
 
     def see(self, until: float) -> None:
         """What is accepted before a time has arrived."""
