@@ -71,9 +71,9 @@ class Fetches:
 
 
 def rounds(lanes: list[Lane]) -> list[list[Column]]:
-    """The columns of partitions, which stay the same lists, by the one that comes first."""
+    """The columns of partitions, which stay the same lists, by the one that comes first; there is a further 0."""
     columns = [(number, lane.work, lane.starts) for number, lane in enumerate(lanes)]
-    return [columns[first:] + columns[:first] for first in range(len(columns))]
+    return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
 
 def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR0912, PLR0915 - the hot loop
@@ -89,11 +89,10 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     """
     inflow, in_turn, positions, arrived = state.inflow, state.rounds, state.positions, state.arrived
     times, numbers, commits = inflow.times, inflow.numbers, state.commits
-    interval, batch, hop, retention = state.interval, state.batch, state.hop, state.retention
+    interval, batch, hop, poll = state.interval, state.batch, state.hop, state.poll
     assert isinstance(numbers, bytearray)
-    can_expire = retention < inf
+    retention, can_expire, is_single = state.retention, state.retention < inf, batch == 1
     columns = in_turn[0]
-    lanes = len(columns)
     timers = state.timers
     turn, last = state.turn, state.last_commit
     due = last + interval
@@ -112,70 +111,24 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if timers:
                 timers.clear()
         if has_all:
-            head = times[seen]
-            if head < until:
-                if can_expire and head + retention <= now:
-                    break
-                stop = seen + 1
-                if times[stop] >= until:
-                    number, costs, begun = columns[numbers[seen]]
-                    start = now + hop
-                    end = start + costs[positions[number]]
-                    if end >= quiet or end <= now:
-                        break
-                    begun.append(start)
-                    positions[number] += 1
-                    if batch == 1:
-                        turn = (number + 1) % lanes
-                    seen = stop
-                    is_behind = True
-                    asked = until = now = end
-                    continue
-                stop = bisect_left(times, until, stop + 1, seen + PAD)
-                if stop == seen + PAD:
-                    stop = bisect_left(times, until, stop)
-                if stop - seen < batch:
-                    end = now + hop
-                    for number, costs, begun in in_turn[turn]:
-                        count = numbers.count(number, seen, stop)
-                        if count:
-                            first = positions[number]
-                            positions[number] = position = first + count
-                            if count < _FEW:
-                                for cost in costs[first:position]:
-                                    begun.append(end)
-                                    end += cost
-                            else:
-                                begun.extend(accumulate(costs[first:position], initial=end))
-                                end = begun.pop()
-                    if end >= quiet or end <= now:
-                        for number, _, begun in columns:
-                            count = numbers.count(number, seen, stop)
-                            if count:
-                                del begun[-count:]
-                                positions[number] -= count
-                        break
-                    seen = stop
-                    is_behind = True
-                    asked = until = now = end
-                    continue
-                arrived, has_all = positions[:], False
-            else:
-                # nothing there: wait for the next record
+            head, stop = times[seen], seen + 1
+            if head >= until:  # nothing is there: wait for the next record
                 if head >= quiet:
                     break
-                stop = seen + 1
-                while times[stop] == head and numbers[stop] == numbers[seen]:
-                    stop += 1
                 if times[stop] == head:
-                    break
-                if state.poll:
-                    wakes = turn_at(state.poll, now, head)
+                    while times[stop] == head and numbers[stop] == numbers[seen]:
+                        stop += 1
+                    if times[stop] == head:
+                        break
+                    stop = seen + 1
+                if poll:
+                    asks = now + poll
+                    wakes = asks if head <= asks else turn_at(poll, now, head)
                     if wakes >= quiet:
                         break
                     if is_behind:
-                        timers.append(turn_at(state.poll, now, max(due, now)))
-                        idle = min([time for time in timers if time >= now], default=inf)
+                        timers.append(asks if due <= asks else turn_at(poll, now, due))
+                        idle = min([time for time in timers if time >= now]) if len(timers) > 1 else timers[0]
                         if idle < wakes:
                             commits.append(idle)
                             commits += positions
@@ -186,7 +139,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                     continue
                 if is_behind:
                     timer = due
-                    if due < head:
+                    if due <= head:
                         commits.append(due)
                         commits += positions
                         is_behind = False
@@ -194,31 +147,74 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                         if timers:
                             timers.clear()
                 if head >= due:
-                    if is_behind:
-                        commits.append(head)
-                        commits += positions
-                        is_behind = False
                     last, due = head, head + interval
                     if timers:
                         timers.clear()
                 number, costs, begun = columns[numbers[seen]]
+                at = positions[number]
                 start = head + hop
-                end = start + costs[positions[number]]
+                end = start + costs[at]
                 if end >= quiet or end <= head:
                     break
                 begun.append(start)
-                positions[number] += 1
-                turn = (number + 1) % lanes
-                seen += 1
+                positions[number] = at + 1
+                turn = number + 1
+                seen = stop
                 is_behind = True
                 asked = until = now = end
                 continue
+            if can_expire and head + retention <= now:
+                break
+            if times[stop] >= until:  # one record
+                number, costs, begun = columns[numbers[seen]]
+                at = positions[number]
+                start = now + hop
+                end = start + costs[at]
+                if end >= quiet or end <= now:
+                    break
+                begun.append(start)
+                positions[number] = at + 1
+                if is_single:
+                    turn = number + 1
+                seen = stop
+                is_behind = True
+                asked = until = now = end
+                continue
+            stop = bisect_left(times, until, stop + 1, seen + PAD)
+            if stop == seen + PAD:
+                stop = bisect_left(times, until, stop)
+            if stop - seen < batch:
+                end = now + hop
+                for number, costs, begun in in_turn[turn]:
+                    count = numbers.count(number, seen, stop)
+                    if count:
+                        first = positions[number]
+                        positions[number] = position = first + count
+                        if count < _FEW:
+                            for cost in costs[first:position]:
+                                begun.append(end)
+                                end += cost
+                        else:
+                            begun.extend(accumulate(costs[first:position], initial=end))
+                            end = begun.pop()
+                if end >= quiet or end <= now:
+                    for number, _, begun in columns:
+                        count = numbers.count(number, seen, stop)
+                        if count:
+                            del begun[-count:]
+                            positions[number] -= count
+                    break
+                seen = stop
+                is_behind = True
+                asked = until = now = end
+                continue
+            arrived, has_all = positions[:], False
         # a fetch may be full
         if can_expire and state.oldest + retention <= now:
             break
         stop = bisect_left(times, until, seen)
         there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
-        before, room, end, number = positions[:], batch, now + hop, 0
+        before, room, end = positions[:], batch, now + hop
         for number, costs, begun in in_turn[turn]:
             first = positions[number]
             position = min(there[number], first + room)
@@ -239,12 +235,12 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
         has_all = positions == arrived
         if room < batch:
             if not room:
-                turn = (number + 1) % lanes
+                turn = number + 1
             is_behind = True
             asked = until = now = end
     if timer == due:
         timers.append(timer)
-    state.turn, state.last_commit = turn, last
+    state.turn, state.last_commit = turn % len(columns), last
     state.arrived = positions if has_all else arrived
     inflow.seen = seen
     return asked
