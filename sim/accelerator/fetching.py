@@ -23,7 +23,7 @@ from sim.accelerator.inflow import PAD, Inflow
 from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 
-_FEW = 6
+_FEW = 8
 """Records of a fetch that are faster one by one."""
 
 
@@ -71,7 +71,7 @@ class Fetches:
 
 
 def rounds(lanes: list[Lane]) -> list[list[Column]]:
-    """The columns of partitions, which stay the same lists, by the one that comes first; there is a further 0."""
+    """The columns of partitions, which stay the same lists, by the one that comes first; the first again."""
     columns = [(number, lane.work, lane.starts) for number, lane in enumerate(lanes)]
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
@@ -214,7 +214,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             break
         stop = bisect_left(times, until, seen)
         there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
-        before, room, end = positions[:], batch, now + hop
+        before, room, end, number = positions[:], batch, now + hop, 0
         for number, costs, begun in in_turn[turn]:
             first = positions[number]
             position = min(there[number], first + room)

@@ -40,8 +40,7 @@ class Repeats:
         self.can_be_plain = not pool.idempotent and all(each.windows is not None for each in by_chance)
         self.unbegun: set[int] = set()
         self.unapplied: set[int] = set()
-        self._starts: list[float] = []
-        self._ends: list[float] = []
+        self._times: list[float] = []
         self._places: list[NDArray[Any]] = []
 
     def leave_out(self, gone: int) -> None:
@@ -107,16 +106,15 @@ class Repeats:
             zip(ahead.messages[:count], [number + 1 for number in ahead.numbers[:count]], strict=True)
         )
         self._places.append(lane.order[ahead.first : ahead.first + count])
-        self._starts += starts
-        self._ends += starts[1:]
-        self._ends.append(end)
+        self._times += starts
+        self._times.append(end)
         ahead.pass_by(ahead.first + count)
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Starts, ends and places of all that went well since the last time."""
         places = np.concatenate(self._places or [np.empty(0, dtype=np.int64)])
-        starts, ends = np.array(self._starts), np.array(self._ends)
+        times = np.fromiter(self._times, float, len(self._times))
+        stops = np.cumsum([len(each) + 1 for each in self._places], dtype=np.int64) - 1
         self._places.clear()
-        self._starts.clear()
-        self._ends.clear()
-        return starts, ends, places
+        self._times.clear()
+        return np.delete(times, stops), np.delete(times, (stops + 1)[:-1])[1:], places
