@@ -33,7 +33,7 @@ _LEAST_BITS = 8
 _LEAST = 1 << _LEAST_BITS
 """Messages per block of deep attempts: to seed a generator takes longer than to draw these."""
 _DEEP = BLOCK_BITS - _LEAST_BITS
-_SHIFTS = [BLOCK_BITS - attempt for attempt in range(_DEEP)]
+_SHIFTS = [BLOCK_BITS - attempt for attempt in range(_DEEP + 1)]
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
 _SIBLINGS = 2
 """Up to this attempt, who asks for a block soon asks for its neighbours."""
@@ -116,18 +116,26 @@ class AttachedDraws:
         """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
         first = self._numbering.first
         numbers = [message + first for message in messages] if first else messages
-        shifts = [_SHIFTS[attempt] if attempt < _DEEP else _LEAST_BITS for attempt in attempts]
-        places = [
-            attempt << _NUMBER_BITS | number >> shift
-            for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
+        try:
+            return self._values(numbers, attempts)
+        except KeyError:
+            shifts = [_SHIFTS[min(attempt, _DEEP)] for attempt in attempts]
+            self._at_hand(
+                attempt << _NUMBER_BITS | number >> shift
+                for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
+            )
+            values = self._values(numbers, attempts)
+            self._let_go()
+            return values
+
+    def _values(self, numbers: Sequence[int], attempts: Sequence[int]) -> list[float]:
+        blocks, shifts, within, bits, deep = self._blocks, _SHIFTS, _WITHIN, _NUMBER_BITS, _DEEP
+        return [
+            blocks[attempt << bits | number >> (shift := shifts[attempt if attempt < deep else deep])].item(  # noqa: FURB136
+                number & within[shift]
+            )
+            for attempt, number in zip(attempts, numbers, strict=True)
         ]
-        blocks = self._at_hand(places)
-        values = [
-            blocks[place].item(number & _WITHIN[shift])
-            for place, number, shift in zip(places, numbers, shifts, strict=True)
-        ]
-        self._let_go()
-        return values
 
     def first(self, low: int, high: int) -> NDArray[Any]:
         """The values of the first attempts of the messages from low up to, not including, high."""
