@@ -58,7 +58,6 @@ class GroupPool:
         self.pool, self.group = pool, pool.source
         self.hands = Hands(pool)
         self.effect = pool.effects[0]
-        self.attempts = self.hands.attempts_at(self.effect)
         site, records, consumers = pool.site, self.group.records_of, self.group.consumers
         self.limit = site.limit
         self.interval = consumers.commit_interval
@@ -109,9 +108,6 @@ class GroupPool:
         low = len(self.messages)
         self.messages = np.concatenate((self.messages, messages))
         self.copies = np.concatenate((self.copies, self._store(messages, times)))
-        if self.has_doubles:
-            for lane in self._lanes:
-                lane.ahead.clear(0)
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
             self._extend(low + start, messages[start:stop], times[start:stop])
@@ -151,7 +147,7 @@ class GroupPool:
         self.messages, self.copies = self.messages[gone:] - final, self.copies[gone:] - final
         for lane in self._lanes:
             lane.order -= gone
-        self.repeats.leave_out(gone)
+        self.repeats.leave_out(gone, self._lanes, final)
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""

@@ -51,36 +51,31 @@ class _Tail:
 
 
 class Ahead:
-    """The next attempts at records in a row, known because they were asked for once and not reached.
+    """The next attempts at records in a row that have been done before and may be repeated.
 
     Attributes:
         first: position of the first of these records.
+        known: position from which their work is that of the next attempt, not of one that has been made.
         messages: their numbers.
         numbers: of the attempts, counted from 0.
         work: how long each takes, s, at normal speed; infinity where it may go otherwise than well.
     """
 
-    __slots__ = ("first", "messages", "numbers", "work")
+    __slots__ = ("first", "known", "messages", "numbers", "work")
 
     def __init__(self) -> None:
-        self.clear(0)
-
-    def clear(self, first: int) -> None:
-        """Nothing is known."""
-        self.first = first
+        self.first = self.known = 0
         self.messages: list[int] = []
         self.numbers: list[int] = []
         self.work: list[float] = []
 
-    def pass_by(self, position: int) -> None:
-        """What lies before a position is known no more."""
+    def drop(self, position: int) -> None:
+        """What lies before a position is not repeated any more."""
         gone = position - self.first
-        if gone >= len(self.work):
-            if gone > 0:
-                self.clear(position)
-        elif gone > 0:
+        if gone > 0:
             del self.messages[:gone], self.numbers[:gone], self.work[:gone]
             self.first = position
+            self.known = max(self.known, position)
 
 
 class Lane:
@@ -167,8 +162,9 @@ class Lane:
         self.passed -= gone
         self.begun -= gone
         self.committed = 0
-        self.ahead.pass_by(gone)
+        self.ahead.drop(gone)
         self.ahead.first -= gone
+        self.ahead.known -= gone
 
     def rewind(self, to: int, now: float) -> None:
         """Go back to a position."""

@@ -43,10 +43,12 @@ class Repeats:
         self._times: list[float] = []
         self._places: list[NDArray[Any]] = []
 
-    def leave_out(self, gone: int) -> None:
-        """So many records, from the first, are left out, and the places of the others are counted anew."""
+    def leave_out(self, gone: int, lanes: list[Lane], final: int) -> None:
+        """So many records and so many messages, from the first, are left out, and the others counted anew."""
         self.unbegun = {place - gone for place in self.unbegun if place >= gone}
         self.unapplied = {place - gone for place in self.unapplied if place >= gone}
+        for lane in lanes:
+            lane.ahead.messages = [message - final for message in lane.ahead.messages]
 
     def look_ahead(
         self,
@@ -66,23 +68,29 @@ class Repeats:
             is_double: by number of the message, whether the log holds it twice; None if it holds none.
 
         Returns:
-            Infinity where one may go otherwise than well; there may be more of them behind.
+            Infinity where one may go otherwise than well.
         """
         ahead = lane.ahead
-        ahead.pass_by(position)
-        if ahead.first > stop:
-            ahead.clear(position)
-        first, last = ahead.first, ahead.first + len(ahead.work)
-        for low, high in ((position, first), (last, stop)):
-            if low < high:
-                places = lane.order[low:high]
-                messages: list[int] = messages_of[places].tolist()
-                numbers = [self._attempts.get(message, 1) for message in messages]
-                at = 0 if low == position else len(ahead.work)
-                ahead.work[at:at] = self._work(places, messages, numbers, is_double)
-                ahead.messages[at:at], ahead.numbers[at:at] = messages, numbers
-        ahead.first = position
-        return ahead.work
+        ahead.drop(lane.committed)
+        last = ahead.first + len(ahead.messages)
+        if not ahead.first <= position <= last:
+            self._attempts.update(zip(ahead.messages, ahead.numbers, strict=True))
+            ahead.drop(last)
+            ahead.first = ahead.known = last = position
+        if stop > last:
+            messages: list[int] = messages_of[lane.order[last:stop]].tolist()
+            numbers = [self._attempts.get(message, 1) for message in messages]
+            ahead.messages += messages
+            ahead.numbers += numbers
+            ahead.work += self._work(lane.order[last:stop], messages, numbers, is_double)
+        low, high = position - ahead.first, ahead.known - ahead.first
+        if low < high:
+            messages, numbers = ahead.messages[low:high], ahead.numbers[low:high]
+            ahead.work[low:high] = self._work(
+                lane.order[position : ahead.known], messages, numbers, is_double
+            )
+            ahead.known = position
+        return ahead.work[low : stop - ahead.first]
 
     def _work(
         self, places: NDArray[Any], messages: list[int], numbers: list[int], is_double: NDArray[Any] | None
@@ -96,19 +104,34 @@ class Repeats:
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
         return work
 
-    def note(self, lane: Lane, starts: list[float], end: float) -> None:
-        """So many of the records that a partition looks ahead at went well, the last of them until then."""
+    def note(self, lane: Lane, position: int, starts: list[float], end: float) -> None:
+        """Records of a partition from a position, looked ahead at, went well, the last of them until then."""
         count = len(starts)
         if not count:
             return
         ahead = lane.ahead
-        self._attempts.update(
-            zip(ahead.messages[:count], [number + 1 for number in ahead.numbers[:count]], strict=True)
-        )
-        self._places.append(lane.order[ahead.first : ahead.first + count])
+        low = position - ahead.first
+        ahead.numbers[low : low + count] = [number + 1 for number in ahead.numbers[low : low + count]]
+        ahead.known = position + count
+        self._places.append(lane.order[position : position + count])
         self._times += starts
         self._times.append(end)
-        ahead.pass_by(ahead.first + count)
+
+    def begin(self, lane: Lane, position: int, message: int) -> None:
+        """An attempt at a record begins that is not plain: so many have been made before."""
+        at = position - lane.ahead.first
+        if 0 <= at < len(lane.ahead.numbers):
+            made = self._attempts.get(message, 0)  # also of another copy of the message
+            self._attempts[message] = max(made, lane.ahead.numbers[at])
+        elif lane.work[position] < UNLIMITED:
+            self._attempts.setdefault(message, 1)
+
+    def end(self, lane: Lane, position: int, message: int) -> None:
+        """It has been made."""
+        at = position - lane.ahead.first
+        if 0 <= at < len(lane.ahead.numbers):
+            lane.ahead.numbers[at] = self._attempts[message]
+            lane.ahead.known = max(lane.ahead.known, position + 1)
 
     def take(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Starts, ends and places of all that went well since the last time."""

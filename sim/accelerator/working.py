@@ -16,7 +16,6 @@ from sim.accelerator.assignment import Assignment, Records
 from sim.accelerator.lane import Lane
 from sim.components.consumer import CRASHED, DONE
 from sim.components.worker import Worker
-from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 if TYPE_CHECKING:
@@ -100,10 +99,9 @@ class Working(Assignment):
         """The same for records that have been done before."""
         owner, speed = self._owner, self._worker.speed
         is_double = owner.is_double if owner.has_doubles else None
-        known = owner.repeats.look_ahead(lane, position, stop, owner.messages, is_double)
-        work = known[: stop - position]
+        work = owner.repeats.look_ahead(lane, position, stop, owner.messages, is_double)
         starts = self._spend(work if speed == 1 else [each / speed for each in work], quiet)
-        owner.repeats.note(lane, starts, self._now)
+        owner.repeats.note(lane, position, starts, self._now)
         lane.done += len(starts)
         return position + len(starts)
 
@@ -120,14 +118,13 @@ class Working(Assignment):
         order = lane.order.item(position)
         message, copy = owner.messages.item(order), owner.copies.item(order)
         is_late, has_ended = position < lane.begun, position < lane.passed
-        lane.ahead.pass_by(position + 1)
         if not is_late:
             lane.begin(position)
         elif order in unbegun:
             is_late = False
             unbegun.remove(order)
-        elif lane.work[position] < UNLIMITED:
-            owner.attempts.setdefault(message, 1)
+        else:
+            owner.repeats.begin(lane, position, message)
         if not has_ended:
             if is_late:
                 owner.log.retaken.append(now)
@@ -135,6 +132,7 @@ class Working(Assignment):
                 owner.log.taken[copy] = now
         owner.log.deliveries[copy] += 1
         delivery = owner.hands.work(self._worker, message, now, is_late=is_late)
+        owner.repeats.end(lane, position, message)
         if self._ends_late(delivery.end):
             return False
         self._now = delivery.end
