@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from sim.accelerator.inflow import Inflow
 from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 from sim.components.timelines import Outage
@@ -28,10 +31,18 @@ class Assignment:
     Args:
         owner: the pool.
         lanes: the partitions.
+
+    Attributes:
+        lanes: the same.
+        inflow: what arrives in them.
     """
 
     def __init__(self, owner: GroupPool, lanes: list[Lane]) -> None:
         self.lanes = lanes
+        self.inflow = Inflow(lanes)
+        self._commits: list[float] = []
+        self._bases: list[tuple[list[int], int]] = []
+        self._written = np.zeros((1, len(lanes)))
         self._owner = owner
         self._limit = owner.limit
         self._interval = owner.interval
@@ -83,7 +94,7 @@ class Assignment:
             return
         position = lane.fetched
         while position < lane.arrived:
-            gone = lane.times[position] + self._retention
+            gone = lane.times.item(position) + self._retention
             if gone > now:
                 break
             if position >= lane.passed:
@@ -128,14 +139,46 @@ class Assignment:
     def _commit(self, now: float) -> None:
         """The twin of ``Group._commit``."""
         self._count_from(now)
-        for lane in self.lanes:
-            lane.commit(now)
+        lanes = self.lanes
+        if any(lane.done > lane.committed for lane in lanes):
+            self._commits.append(now)
+            self._commits.extend(lane.done for lane in lanes)
+            for lane in lanes:
+                lane.committed = lane.done
 
     def _count_from(self, now: float) -> None:
         """The commit interval begins anew; timers from before do nothing any more."""
         if now != self._last_commit:
             self._timers.clear()
         self._last_commit = now
+
+    def write_commits(self) -> None:
+        """The checkpoints since the last time."""
+        commits, lanes = self._commits, self.lanes
+        self._rebase()
+        rows = np.fromiter(commits, float, len(commits)).reshape(-1, 1 + len(lanes))
+        commits.clear()
+        bases, counts = zip(*self._bases, strict=True)
+        offsets = rows[:, 1:] + np.repeat(np.array(bases), np.diff(counts, prepend=0), axis=0)
+        self._bases.clear()
+        before = np.concatenate((self._written, offsets))
+        at, where = np.nonzero(offsets > before[:-1])
+        self._written = before[-1:]
+        of_lane = np.array([lane.number for lane in lanes])
+        checkpoints = np.stack((rows[at, 0], of_lane[where], offsets[at, where]), axis=1)
+        self._owner.log.commits.frombytes(checkpoints.tobytes())
+
+    def _rebase(self) -> None:
+        """What has been committed so far counts from the present bases of the partitions."""
+        bases = [lane.base for lane in self.lanes]
+        self._bases.append((bases, len(self._commits) // (1 + len(bases))))
+
+    def let_go(self) -> None:
+        """Forget what is committed, and what has arrived."""
+        self._rebase()
+        for lane in self.lanes:
+            lane.let_go()
+        self.inflow.let_go()
 
     def close(self) -> None:
         """What nobody came to fetch before its retention was over is gone all the same."""

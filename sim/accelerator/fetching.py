@@ -5,25 +5,30 @@ interfere. What may go otherwise has work of infinity, so that one comparison at
 the fetch is taken back, and the careful way (:mod:`sim.accelerator.member`) makes it again. To ask again at
 the same time changes nothing, so that the loop can stop wherever the member has just asked.
 
+Mostly a member fetches all that it has seen arrive. Then its records are those of one line, whatever their
+partitions, and one look at the head of the line tells whether there is something. Only a fetch that is full
+leaves some of them: what has arrived is counted by partition until a fetch comes to their ends.
+
 Plain lists and floats, one list per partition: what a compiled kernel could replace.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf, nextafter
 
-from sim.accelerator.lane import PAD, Lane
+from sim.accelerator.inflow import PAD, Inflow
+from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 
-_FEW = 6
+_FEW = 8
 """Records of a fetch that are faster one by one."""
 
 
-Column = tuple[int, list[float], list[float], list[float]]
-"""Of one partition: which of the member's it is, when records were accepted, work on each, starts so far."""
+Column = tuple[int, list[float], list[float]]
+"""Of one partition: which of the member's it is, work on each record, starts so far."""
 
 
 @dataclass(slots=True)
@@ -31,15 +36,16 @@ class Fetches:
     """What the loop reads and writes; one list or number per partition of the member.
 
     Attributes:
+        inflow: what arrives.
         rounds: the columns of all partitions in turn, by the partition at which a fetch begins.
-        bases: records before the first of each column.
-        commit_times: when offsets were committed.
-        offsets: which.
+        commits: the time of each commit, and then the position in each partition.
         interval: least time between two commits.
         batch: records fetched at once.
         hop: once for each fetch, s.
         poll: how long a member sleeps that asked in vain; 0 if it waits.
         retention: how long records stay; infinity where that is for ever.
+        oldest: no record that has not been fetched is older, s.
+        arrived: records.
         positions: of the next record to be fetched.
         committed: offsets.
         turn: the partition at which the next fetch begins.
@@ -47,43 +53,27 @@ class Fetches:
         timers: when a member that is idle then commits, if it has not by then.
     """
 
+    inflow: Inflow
     rounds: list[list[Column]]
-    bases: list[int]
-    commit_times: list[list[float]]
-    offsets: list[list[int]]
+    commits: list[float]
     interval: float
     batch: int
     hop: float
     poll: float
     retention: float
-    positions: list[int]
-    committed: list[int]
-    turn: int
-    last_commit: float
-    timers: list[float]
+    oldest: float = inf
+    arrived: list[int] = field(default_factory=list[int])
+    positions: list[int] = field(default_factory=list[int])
+    committed: list[int] = field(default_factory=list[int])
+    turn: int = 0
+    last_commit: float = 0.0
+    timers: list[float] = field(default_factory=list[float])
 
-    @classmethod
-    def of(
-        cls, lanes: list[Lane], interval: float, batch: int, hop: float, poll: float, retention: float
-    ) -> Fetches:
-        """Nothing has been fetched yet from some partitions, whose columns stay the same lists."""
-        columns = [(number, lane.times, lane.work, lane.starts) for number, lane in enumerate(lanes)]
-        return cls(
-            [columns[first:] + columns[:first] for first in range(len(columns))],
-            [0 for _ in lanes],
-            [lane.commit_times for lane in lanes],
-            [lane.offsets for lane in lanes],
-            interval,
-            batch,
-            hop,
-            poll,
-            retention,
-            [0 for _ in lanes],
-            [0 for _ in lanes],
-            0,
-            0.0,
-            [],
-        )
+
+def rounds(lanes: list[Lane]) -> list[list[Column]]:
+    """The columns of partitions, which stay the same lists, by the one that comes first; the first again."""
+    columns = [(number, lane.work, lane.starts) for number, lane in enumerate(lanes)]
+    return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
 
 def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR0912, PLR0915 - the hot loop
@@ -97,125 +87,160 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     Returns:
         When the member asks for something that the loop leaves undone.
     """
-    rounds, positions = state.rounds, state.positions
-    committed, bases, commit_times, offsets = state.committed, state.bases, state.commit_times, state.offsets
-    interval, batch, hop, retention = state.interval, state.batch, state.hop, state.retention
-    lanes = range(len(positions))
-    can_expire = retention < inf
-    columns = rounds[0]
+    inflow, in_turn, positions, arrived = state.inflow, state.rounds, state.positions, state.arrived
+    times, numbers, commits = inflow.times, inflow.numbers, state.commits
+    interval, batch, hop, poll = state.interval, state.batch, state.hop, state.poll
+    assert isinstance(numbers, bytearray)
+    retention, can_expire, is_single = state.retention, state.retention < inf, batch == 1
+    columns = in_turn[0]
     timers = state.timers
     turn, last = state.turn, state.last_commit
     due = last + interval
     timer = -inf
-    asked = seen = now
+    seen = inflow.seen
+    has_all = positions == arrived
+    is_behind = positions != state.committed
+    asked = until = now
     while True:
         if now >= due:
-            for lane in lanes:
-                if positions[lane] > committed[lane]:
-                    committed[lane] = positions[lane]
-                    commit_times[lane].append(now)
-                    offsets[lane].append(bases[lane] + positions[lane])
+            if is_behind:
+                commits.append(now)
+                commits += positions
+                is_behind = False
             last, due = now, now + interval
             if timers:
                 timers.clear()
-        taken_at, room, before = now, batch, positions[:]
-        now += hop
-        lane = 0
-        for lane, column, costs, begun in rounds[turn]:
-            first = positions[lane]
-            if column[first] >= seen:
-                continue
-            if can_expire and column[first] + retention <= taken_at:
-                now = inf
-                break
-            position = first + 1
-            if room == 1 or column[position] >= seen:
-                begun.append(now)
-                now += costs[first]
-            else:
-                position = bisect_left(column, seen, position, first + PAD)
-                if position == first + PAD:
-                    position = bisect_left(column, seen, position)
-                if position - first > room:
-                    position = first + room
-                if position - first < _FEW:
-                    for cost in costs[first:position]:
-                        begun.append(now)
-                        now += cost
-                else:
-                    begun.extend(accumulate(costs[first:position], initial=now))
-                    now = begun.pop()
-            positions[lane] = position
-            room -= position - first
-            if not room:
-                break
-        if room < batch or now == inf:
-            if now >= quiet or now <= taken_at:
-                for lane, _, _, begun in columns:
-                    if positions[lane] > before[lane]:
-                        del begun[before[lane] - positions[lane] :]
-                        positions[lane] = before[lane]
-                break
-            if not room:
-                turn = (lane + 1) % len(lanes)
-            asked = seen = now
-            continue
-        # nothing there: wait for the next record
-        now, following, at = taken_at, inf, 0
-        is_behind = is_tied = False
-        for lane, column, _, _ in columns:
-            head = column[positions[lane]]
-            if head < following:
-                following, at, is_tied = head, lane, False
-            elif head == following:
-                is_tied = True
-            if positions[lane] > committed[lane]:
+        if has_all:
+            head, stop = times[seen], seen + 1
+            if head >= until:  # nothing is there: wait for the next record
+                if head >= quiet:
+                    break
+                if times[stop] == head:
+                    while times[stop] == head and numbers[stop] == numbers[seen]:
+                        stop += 1
+                    if times[stop] == head:
+                        break
+                    stop = seen + 1
+                if poll:
+                    asks = now + poll
+                    wakes = asks if head <= asks else turn_at(poll, now, head)
+                    if wakes >= quiet:
+                        break
+                    if is_behind:
+                        timers.append(asks if due <= asks else turn_at(poll, now, due))
+                        idle = min([time for time in timers if time >= now]) if len(timers) > 1 else timers[0]
+                        if idle < wakes:
+                            commits.append(idle)
+                            commits += positions
+                            is_behind = False
+                            last, due = idle, idle + interval
+                            timers.clear()
+                    asked, now, until = now, wakes, nextafter(wakes, inf)
+                    continue
+                if is_behind:
+                    timer = due
+                    if due <= head:
+                        commits.append(due)
+                        commits += positions
+                        is_behind = False
+                        last, due = due, due + interval
+                        if timers:
+                            timers.clear()
+                if head >= due:
+                    last, due = head, head + interval
+                    if timers:
+                        timers.clear()
+                number, costs, begun = columns[numbers[seen]]
+                at = positions[number]
+                start = head + hop
+                end = start + costs[at]
+                if end >= quiet or end <= head:
+                    break
+                begun.append(start)
+                positions[number] = at + 1
+                turn = number + 1
+                seen = stop
                 is_behind = True
-        if following >= quiet or is_tied:
-            break
-        if state.poll:
-            wakes = turn_at(state.poll, now, following)
-            if wakes >= quiet:
+                asked = until = now = end
+                continue
+            if can_expire and head + retention <= now:
                 break
-            if is_behind:
-                timers.append(turn_at(state.poll, now, max(due, now)))
-            commits = min([time for time in timers if time >= now], default=inf)
-        else:
-            wakes, commits = following, due
-            if is_behind:
-                timer = due
-        if is_behind and commits < wakes:
-            for lane in lanes:
-                if positions[lane] > committed[lane]:
-                    committed[lane] = positions[lane]
-                    commit_times[lane].append(commits)
-                    offsets[lane].append(bases[lane] + positions[lane])
-            last, due = commits, commits + interval
-            if timers:
-                timers.clear()
-        if state.poll:
-            asked, now, seen = now, wakes, nextafter(wakes, inf)
-            continue
-        if following >= due:
-            if is_behind:
-                for lane in lanes:
-                    if positions[lane] > committed[lane]:
-                        committed[lane] = positions[lane]
-                        commit_times[lane].append(following)
-                        offsets[lane].append(bases[lane] + positions[lane])
-            last, due = following, following + interval
-            if timers:
-                timers.clear()
-        start = following + hop
-        _, _, costs, begun = columns[at]
-        end = start + costs[positions[at]]
-        if end >= quiet or end <= following:
+            if times[stop] >= until:  # one record
+                number, costs, begun = columns[numbers[seen]]
+                at = positions[number]
+                start = now + hop
+                end = start + costs[at]
+                if end >= quiet or end <= now:
+                    break
+                begun.append(start)
+                positions[number] = at + 1
+                if is_single:
+                    turn = number + 1
+                seen = stop
+                is_behind = True
+                asked = until = now = end
+                continue
+            stop = bisect_left(times, until, stop + 1, seen + PAD)
+            if stop == seen + PAD:
+                stop = bisect_left(times, until, stop)
+            if stop - seen < batch:
+                end = now + hop
+                for number, costs, begun in in_turn[turn]:
+                    count = numbers.count(number, seen, stop)
+                    if count:
+                        first = positions[number]
+                        positions[number] = position = first + count
+                        if count < _FEW:
+                            for cost in costs[first:position]:
+                                begun.append(end)
+                                end += cost
+                        else:
+                            begun.extend(accumulate(costs[first:position], initial=end))
+                            end = begun.pop()
+                if end >= quiet or end <= now:
+                    for number, _, begun in columns:
+                        count = numbers.count(number, seen, stop)
+                        if count:
+                            del begun[-count:]
+                            positions[number] -= count
+                    break
+                seen = stop
+                is_behind = True
+                asked = until = now = end
+                continue
+            arrived, has_all = positions[:], False
+        # a fetch may be full
+        if can_expire and state.oldest + retention <= now:
             break
-        begun.append(start)
-        positions[at] += 1
-        turn = (at + 1) % len(lanes)
-        asked = seen = now = end
+        stop = bisect_left(times, until, seen)
+        there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
+        before, room, end, number = positions[:], batch, now + hop, 0
+        for number, costs, begun in in_turn[turn]:
+            first = positions[number]
+            position = min(there[number], first + room)
+            if position > first:
+                begun.extend(accumulate(costs[first:position], initial=end))
+                end = begun.pop()
+                positions[number] = position
+                room -= position - first
+                if not room:
+                    break
+        if room < batch and (end >= quiet or end <= now):
+            for number, _, begun in columns:
+                if positions[number] > before[number]:
+                    del begun[before[number] - positions[number] :]
+            positions[:] = before
+            break
+        seen, arrived = stop, there
+        has_all = positions == arrived
+        if room < batch:
+            if not room:
+                turn = number + 1
+            is_behind = True
+            asked = until = now = end
     if timer == due:
         timers.append(timer)
-    state.turn, state.last_commit = turn, last
+    state.turn, state.last_commit = turn % len(columns), last
+    state.arrived = positions if has_all else arrived
+    inflow.seen = seen
     return asked

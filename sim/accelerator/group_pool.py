@@ -58,7 +58,6 @@ class GroupPool:
         self.pool, self.group = pool, pool.source
         self.hands = Hands(pool)
         self.effect = pool.effects[0]
-        self.attempts = self.hands.attempts_at(self.effect)
         site, records, consumers = pool.site, self.group.records_of, self.group.consumers
         self.limit = site.limit
         self.interval = consumers.commit_interval
@@ -85,12 +84,16 @@ class GroupPool:
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
+        members, numbers = np.zeros((2, records.partitions), dtype=np.int64)
         for worker, owned in zip(pool.workers, self.group.shares, strict=True):
             if owned:
+                members[list(owned)], numbers[list(owned)] = len(self._members), range(len(owned))
                 self._members.append(Member(self, worker, [self._lanes[number] for number in owned]))
                 speeds[list(owned)] = worker.speed
-        self._speeds = speeds
-        self.has_unfinished_work = False
+        self._speeds, self._has_speeds = speeds, bool((speeds != 1).any())
+        self._small_of = _small(np.arange(records.partitions))
+        self._member_of, self._number_of = _small(members), _small(numbers)
+        self.has_unfinished_work = self._has_copies = False
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in records, and work out all that happens before a time.
@@ -115,7 +118,8 @@ class GroupPool:
             for member in self._members:
                 member.advance(until)
                 member.close()
-        self._write_commits()
+        for member in self._members:
+            member.write_commits()
         if self.hands.tells:
             self._check_order()
 
@@ -124,8 +128,8 @@ class GroupPool:
         for member in self._members:
             member.advance(until)
         self.write(self._lanes)
-        for lane in self._lanes:
-            lane.let_go()
+        for member in self._members:
+            member.let_go()
 
     def final(self, stored: int) -> int:
         """Of so many messages that it was given, how many, from the first, nothing can happen to any more."""
@@ -143,7 +147,7 @@ class GroupPool:
         self.messages, self.copies = self.messages[gone:] - final, self.copies[gone:] - final
         for lane in self._lanes:
             lane.order -= gone
-        self.repeats.leave_out(gone)
+        self.repeats.leave_out(gone, self._lanes, final)
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""
@@ -165,7 +169,7 @@ class GroupPool:
         self.has_doubles = len(first) < len(messages)
         copies = messages
         if self.has_doubles:
-            copies = messages.copy()
+            copies, self._has_copies = messages.copy(), True
             again = np.ones(len(messages), dtype=bool)
             again[first] = False
             self.is_double[messages[again]] = True
@@ -182,17 +186,30 @@ class GroupPool:
         work = self.effect.first_attempts(first, stop)[messages - first]
         for condition in self._by_chance:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
-        work[self.is_double[messages]] = np.inf
+        if self.has_doubles:
+            work[self.is_double[messages]] = np.inf
         partitions = self._partition_of[messages]
-        few = len(self._lanes) <= np.iinfo(np.int16).max  # which are sorted by their digits
-        order = np.argsort(partitions.astype(np.int16) if few else partitions, kind="stable")
+        order = np.argsort(self._small_of[partitions], kind="stable")
         sorted_partitions = partitions[order]
-        work = work[order] / self._speeds[sorted_partitions]
-        all_work, all_times = work.tolist(), times[order].tolist()
+        work = work[order]
+        if self._has_speeds:
+            work /= self._speeds[sorted_partitions]
+        all_work, sorted_times = work.tolist(), times[order]
         order += low
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
-            lane.extend(all_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
+            lane.extend(sorted_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
+
+        self._flow_in(partitions, times)
+
+    def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
+        """Tell the members what arrives in a block, in line."""
+        members = self._member_of[partitions]
+        order = np.argsort(members, kind="stable")
+        bounds = np.searchsorted(members[order], np.arange(len(self._members) + 1)).tolist()
+        all_times, numbers = times[order].tolist(), self._number_of[partitions[order]]
+        for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
+            member.inflow.extend(all_times[start:stop], numbers[start:stop])
 
     # --- what is written ----------------------------------------------------------------------------------
 
@@ -206,7 +223,8 @@ class GroupPool:
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]
-        messages, copies, ended = self.messages[order], self.copies[order], starts + work
+        messages, ended = self.messages[order], starts + work
+        copies = self.copies[order] if self._has_copies else messages
         log, hands = self.log, self.hands
         np.frombuffer(log.taken)[copies] = starts
         np.frombuffer(log.ended)[copies] = ended
@@ -218,10 +236,7 @@ class GroupPool:
         np.frombuffer(hands.late[self.effect], dtype=np.uint8)[messages] = 0
         self._note(starts, ended, messages)
         begun, ended, places = self.repeats.take()
-        messages, one = (
-            self.messages[places],
-            np.uint32(1),
-        )  # of the column's type, or it takes 40 times as long
+        messages, one = self.messages[places], np.uint32(1)  # of the column's type: 40 times as fast
         np.add.at(deliveries, self.copies[places], one)
         np.add.at(hands.applications[self.effect], messages, one)
         self._note(begun, ended, messages)
@@ -232,18 +247,6 @@ class GroupPool:
         if self.hands.tells:
             self.hands.tell(ended, begun, np.zeros(len(ended)), messages)
 
-    def _write_commits(self) -> None:
-        for lane in self._lanes:
-            rows = np.empty((len(lane.offsets), 3))
-            rows[:, 0], rows[:, 1], rows[:, 2] = (
-                _column(lane.commit_times),
-                lane.number,
-                _column(lane.offsets),
-            )
-            self.log.commits.frombytes(rows.tobytes())
-            lane.commit_times.clear()
-            lane.offsets.clear()
-
     def _check_order(self) -> None:
         """Whether the order in which members report is known."""
         times, starts, _, messages = self.hands.told()
@@ -253,6 +256,11 @@ class GroupPool:
         is_tied &= (starts[1:] == starts[:-1]) | (starts[1:] == times[1:])
         if is_tied.any():
             raise Inexact("two members report at one instant")
+
+
+def _small(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in as few bytes as possible: those of one or two are sorted by their digits."""
+    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
 
 
 def _column(numbers: list[float] | list[int]) -> NDArray[Any]:

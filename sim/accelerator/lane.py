@@ -13,11 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine.quantities import UNLIMITED
-
-PAD = 33
-"""So many times of infinity follow the last record, so that a search need not ask where the end is."""
-
 _MUCH = 0.25
 """Of the records that are kept: less is not worth moving a backlog to the front of its lists."""
 
@@ -55,12 +50,40 @@ class _Tail:
         return self.kept
 
 
+class Ahead:
+    """The next attempts at records in a row that have been done before and may be repeated.
+
+    Attributes:
+        first: position of the first of these records.
+        known: position from which their work is that of the next attempt, not of one that has been made.
+        messages: their numbers.
+        numbers: of the attempts, counted from 0.
+        work: how long each takes, s, at normal speed; infinity where it may go otherwise than well.
+    """
+
+    __slots__ = ("first", "known", "messages", "numbers", "work")
+
+    def __init__(self) -> None:
+        self.first = self.known = 0
+        self.messages: list[int] = []
+        self.numbers: list[int] = []
+        self.work: list[float] = []
+
+    def drop(self, position: int) -> None:
+        """What lies before a position is not repeated any more."""
+        gone = position - self.first
+        if gone > 0:
+            del self.messages[:gone], self.numbers[:gone], self.work[:gone]
+            self.first = position
+            self.known = max(self.known, position)
+
+
 class Lane:
     """A partition.
 
     Attributes:
         number: of the partition.
-        times: when each record was accepted, with infinity behind the last.
+        times: when each record was accepted.
         order: the place of each among all that the log has accepted.
         work: how long the first attempt takes, s; infinity where it may go otherwise than well.
         arrived: so many have arrived, as far as the member can know now.
@@ -71,23 +94,22 @@ class Lane:
         begun: how many records have ever been begun.
         rewound: when it last went back.
         starts: of the records begun since the columns were last written, NaN where that was not plain.
-        commit_times: when offsets were committed.
-        offsets: which.
+        ahead: next attempts at records that have been done before.
         base: see above.
     """
 
     __slots__ = (
         "_orders",
+        "_times",
         "_works",
+        "ahead",
         "arrived",
         "base",
         "begun",
-        "commit_times",
         "committed",
         "done",
         "fetched",
         "number",
-        "offsets",
         "order",
         "passed",
         "rewound",
@@ -98,24 +120,20 @@ class Lane:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.times: list[float] = [UNLIMITED] * PAD
-        self._orders, self._works = _Tail(np.int64), _Tail(float)
-        self.order = self._orders.kept
+        self._times, self._orders, self._works = _Tail(float), _Tail(np.int64), _Tail(float)
+        self.times, self.order = self._times.kept, self._orders.kept
         self.work: list[float] = []
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
         self.rewound = 0.0
         self.starts: list[float] = []
-        self.commit_times: list[float] = []
-        self.offsets: list[int] = []
+        self.ahead = Ahead()
         self.base = 0
 
     def extend(
-        self, times: list[float], order: NDArray[Any], work: list[float], same_work: NDArray[Any]
+        self, times: NDArray[Any], order: NDArray[Any], work: list[float], same_work: NDArray[Any]
     ) -> None:
         """More records are known; their work comes as a list and as an array."""
-        del self.times[-PAD:]
-        self.times += times
-        self.times += [UNLIMITED] * PAD
+        self.times = self._times.append(times)
         self.order = self._orders.append(order)
         self.work += work
         self._works.append(same_work)
@@ -133,23 +151,20 @@ class Lane:
         gone = self.committed
         if gone < _MUCH * len(self.order):
             return
-        del self.times[:gone], self.work[:gone]
+        del self.work[:gone]
+        self.times = self._times.drop(gone)
         self.order = self._orders.drop(gone)
         self._works.drop(gone)
         self.base += gone
-        self.arrived = max(self.arrived - gone, 0)
+        self.arrived -= gone
         self.fetched -= gone
         self.done -= gone
         self.passed -= gone
         self.begun -= gone
         self.committed = 0
-
-    def commit(self, now: float) -> None:
-        """The next member begins here."""
-        if self.done > self.committed:
-            self.committed = self.done
-            self.commit_times.append(now)
-            self.offsets.append(self.base + self.done)
+        self.ahead.drop(gone)
+        self.ahead.first -= gone
+        self.ahead.known -= gone
 
     def rewind(self, to: int, now: float) -> None:
         """Go back to a position."""

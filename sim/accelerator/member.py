@@ -7,10 +7,10 @@ the twin of a worker's process: a member asks, works (:mod:`sim.accelerator.work
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from sim.accelerator.fetching import Fetches, fetch
+from sim.accelerator.fetching import Fetches, fetch, rounds
+from sim.accelerator.inflow import MOST
 from sim.accelerator.lane import Lane
 from sim.accelerator.publishing import Inexact
 from sim.accelerator.working import Working
@@ -40,7 +40,16 @@ class Member(Working):
         self._since = 0.0
         self._is_in_event = False
         self._next_outage = 0
-        self._fetches = Fetches.of(lanes, owner.interval, owner.batch, owner.hop, owner.poll, owner.retention)
+        self._fetches = Fetches(
+            self.inflow,
+            rounds(lanes),
+            self._commits,
+            owner.interval,
+            owner.batch,
+            owner.hop,
+            owner.poll,
+            owner.retention,
+        )
 
     def advance(self, until: float) -> None:
         """Do all that happens before a time until which it is known what arrives."""
@@ -70,17 +79,17 @@ class Member(Working):
             if self._now >= until:
                 return
         if self._now > self._seen_at:
-            self._arrive(self._now)
+            self.inflow.see(self._now)
             self._seen_at = self._now
             self._is_in_event = False
-        elif self._owner.is_fed_at_once and self._is_in_event and self._arrival()[0] == self._now:
+        elif self._owner.is_fed_at_once and self._is_in_event and self._arrival() == self._now:
             raise Inexact("a member works in no time on one of several reports of an instant")
         self._fetch(self._owner.batch)
 
     def _run(self, until: float) -> None:
         """The hot loop."""
         owner, lanes = self._owner, self.lanes
-        if self._has_to_join or (self._poll and owner.is_fed_at_once):
+        if self._has_to_join or (self._poll and owner.is_fed_at_once) or len(lanes) > MOST:
             return
         if any(lane.fetched < lane.begun for lane in lanes):
             return
@@ -91,14 +100,21 @@ class Member(Working):
             return
         state = self._fetches
         state.turn, state.last_commit, state.timers = self._turn, self._last_commit, self._timers
-        for number, lane in enumerate(lanes):
-            state.positions[number], state.committed[number] = lane.fetched, lane.committed
-            state.bases[number] = lane.base
+        state.positions = [lane.fetched for lane in lanes]
+        state.arrived = [lane.arrived for lane in lanes]
+        state.committed = [lane.committed for lane in lanes]
+        if self._retention < UNLIMITED:
+            left = [lane.times.item(lane.fetched) for lane in lanes if lane.fetched < len(lane.order)]
+            state.oldest = min(left, default=UNLIMITED)
+        commits = len(self._commits)
         self._now = fetch(state, self._now, quiet)
         self._turn, self._last_commit = state.turn, state.last_commit
-        for lane, position, committed in zip(lanes, state.positions, state.committed, strict=True):
+        for lane, position, arrived in zip(lanes, state.positions, state.arrived, strict=True):
             lane.fetched = lane.done = lane.passed = lane.begun = position
-            lane.committed = committed
+            lane.arrived = arrived
+        if len(self._commits) > commits:
+            for lane, offset in zip(lanes, self._commits[-len(lanes) :], strict=True):
+                lane.committed = int(offset)
 
     def _fetch(self, limit: int) -> None:
         """Ask for so many records, and work them off or wait."""
@@ -113,7 +129,7 @@ class Member(Working):
 
     def _wait(self, until: float) -> bool:
         """The next thing that happens to an idle member; whether there is one."""
-        arrival, lane = self._arrival()
+        arrival = self._arrival()
         resumes = self._owner.next_resume(self._now)
         outage = self._outage_from(self._now)
         goes = UNLIMITED if outage is None else outage.start
@@ -132,11 +148,11 @@ class Member(Working):
                     raise Inexact("a record arrives while an idle member starts again at once")
                 self._stop(outage, now)
             self._waits = False
-        elif now == arrival and lane is not None:
+        elif now == arrival:
             if self._asks_at < UNLIMITED:  # it is known when it asks: what arrives before changes nothing
-                self._arrive(min(until, resumes, goes, commits, self._asks_at))
+                self.inflow.see(min(until, resumes, goes, commits, self._asks_at))
             else:
-                lane.arrived += 1
+                self.inflow.see_one()
                 self._may_fetch()
         elif now == self._asks_at:
             if self._owner.is_fed_at_once and any(
@@ -158,20 +174,9 @@ class Member(Working):
         elif self._asks_at == UNLIMITED:
             self._asks_at = turn_at(self._poll, self._since, self._now)
 
-    def _arrive(self, until: float) -> None:
-        """What is accepted before a time has arrived."""
-        for lane in self.lanes:
-            lane.arrived = bisect_left(lane.times, until)
-
-    def _arrival(self) -> tuple[float, Lane | None]:
-        """When the next record arrives, and where."""
-        found, first = None, -1
-        for lane in self.lanes:
-            if lane.arrived < len(lane.order):
-                order = lane.order.item(lane.arrived)
-                if found is None or order < first:
-                    found, first = lane, order
-        return (UNLIMITED, None) if found is None else (found.times[found.arrived], found)
+    def _arrival(self) -> float:
+        """When the next record arrives."""
+        return self.inflow.times[self.inflow.seen]
 
     def _outage_from(self, now: float) -> Outage | None:
         """The next outage that begins then or later."""

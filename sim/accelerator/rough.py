@@ -18,6 +18,7 @@ from sim.accelerator.crew import Crew
 from sim.accelerator.hands import Hands
 from sim.accelerator.returns import Returns
 from sim.components.queue import QueueOptions
+from sim.components.timelines import all_lose
 from sim.engine.ledger import CopyLog
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
@@ -69,9 +70,7 @@ class Rough:
         self._pool, self._hop = pool, pool.hop
         self.effects = [(effect, hands.attempts_at(effect)) for effect in pool.effects]
         self._has_one_attempt = len(pool.effects) == 1 and not pool.hop
-        self._all_lose = not pool.hop and all(
-            outage.in_hand == "lose" for worker in pool.workers for outage in worker.outages
-        )
+        self._all_lose = not pool.hop and all(all_lose(worker.outages) for worker in pool.workers)
 
     def hand(  # noqa: C901, PLR0912, PLR0915 - one way, with everything that may stand in it
         self, log: CopyLog, copy: int, seen: float, stages: Sequence[float], fails: bool, rare: Rare | None

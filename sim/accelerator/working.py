@@ -16,7 +16,6 @@ from sim.accelerator.assignment import Assignment, Records
 from sim.accelerator.lane import Lane
 from sim.components.consumer import CRASHED, DONE
 from sim.components.worker import Worker
-from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 if TYPE_CHECKING:
@@ -99,11 +98,10 @@ class Working(Assignment):
     def _repeat(self, lane: Lane, position: int, stop: int, quiet: float) -> int:
         """The same for records that have been done before."""
         owner, speed = self._owner, self._worker.speed
-        places = lane.order[position:stop]
         is_double = owner.is_double if owner.has_doubles else None
-        work = owner.repeats.work(places, owner.messages[places], is_double)
+        work = owner.repeats.look_ahead(lane, position, stop, owner.messages, is_double)
         starts = self._spend(work if speed == 1 else [each / speed for each in work], quiet)
-        owner.repeats.note(places, starts, self._now)
+        owner.repeats.note(lane, position, starts, self._now)
         lane.done += len(starts)
         return position + len(starts)
 
@@ -125,8 +123,8 @@ class Working(Assignment):
         elif order in unbegun:
             is_late = False
             unbegun.remove(order)
-        elif lane.work[position] < UNLIMITED:
-            owner.attempts.setdefault(message, 1)
+        else:
+            owner.repeats.begin(lane, position, message)
         if not has_ended:
             if is_late:
                 owner.log.retaken.append(now)
@@ -134,6 +132,7 @@ class Working(Assignment):
                 owner.log.taken[copy] = now
         owner.log.deliveries[copy] += 1
         delivery = owner.hands.work(self._worker, message, now, is_late=is_late)
+        owner.repeats.end(lane, position, message)
         if self._ends_late(delivery.end):
             return False
         self._now = delivery.end

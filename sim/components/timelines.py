@@ -8,10 +8,10 @@ known when it starts, and nothing has to be undone. Left out: faults that the si
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
-from itertools import repeat
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from sim.engine.quantities import UNLIMITED
 from sim.engine.record import FaultWindow
 from sim.engine.streams import AttachedDraws, Streams, uniform
 from sim.vocabulary import FaultKind, Role
+
+_AT_ONCE = 64
+"""Outages that are made at a time."""
 
 
 class Windows:
@@ -59,7 +62,7 @@ class Windows:
         return bisect_right(self.starts, until) > bisect_right(self.starts, after)
 
 
-class Outage(NamedTuple):  # a run can have 100,000: a tuple is made in a fifth of the time
+class Outage(NamedTuple):  # made in half the time of a dataclass
     """A stretch of time in which one worker is away.
 
     Attributes:
@@ -73,6 +76,40 @@ class Outage(NamedTuple):  # a run can have 100,000: a tuple is made in a fifth 
     end: float
     in_hand: str
     takes_memory: bool = False
+
+
+class Outages(Sequence[Outage]):
+    """Crashes of one worker, made as they are looked at: a run can have 100,000, and end before most of them.
+
+    Args:
+        windows: when it is away.
+    """
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._made: list[Outage] = []
+
+    def __len__(self) -> int:
+        return len(self._windows.starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Outage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Outage]: ...
+
+    def __getitem__(self, index: int | slice) -> Outage | list[Outage]:
+        made = self._made
+        if not isinstance(index, int) or index < 0 or index >= len(made):
+            stop = index + _AT_ONCE if isinstance(index, int) and index >= 0 else len(self)
+            starts, ends = self._windows.starts[len(made) : stop], self._windows.ends[len(made) : stop]
+            made += map(Outage, starts, ends, repeat("lose"))
+        return made[index]
+
+
+def all_lose(outages: Sequence[Outage]) -> bool:
+    """Whether whoever goes away then loses what is in hand; crashes that are not made yet stay so."""
+    return isinstance(outages, Outages) or all(outage.in_hand == "lose" for outage in outages)
 
 
 class Condition:
@@ -163,7 +200,7 @@ class FaultPlan:
                 found.append(condition)
         return found
 
-    def outages(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> list[list[Outage]]:
+    def outages(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> list[Sequence[Outage]]:
         """When each worker of a pool is away, sorted by start.
 
         Args:
@@ -171,27 +208,29 @@ class FaultPlan:
             workers: how many there are.
             is_api: whether the pool is part of the API server and goes down with it.
         """
-        away: list[list[Outage]] = [[] for _ in range(workers)]
+        away: list[list[Sequence[Outage]]] = [[] for _ in range(workers)]
         for name in self.of_pool(effects, workers, is_api=is_api):
             fault = self._faults[name]
-            added: list[list[Outage]] = [[] for _ in away]
             if isinstance(fault, Down):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
-                for outages in added[:part]:
-                    outages += [
-                        Outage(start, end, fault.in_hand, takes_memory=part == workers)
-                        for start, end in zip(windows.starts, windows.ends, strict=True)
-                    ]
+                pauses = [
+                    Outage(start, end, fault.in_hand, takes_memory=part == workers)
+                    for start, end in zip(windows.starts, windows.ends, strict=True)
+                ]
+                added: Sequence[Sequence[Outage]] = [pauses] * part
             else:
                 assert isinstance(fault, Crash)
-                self._add_crashes(name, fault, self._effects_hit(name, effects)[0], added)
-            for worker, more in enumerate(added):
-                away[worker] += more
-            begins = [outages[0].start for outages in added if outages]
-            self._first_outage[name] = min([self._first_outage[name], *begins])
-        return [sorted(outages, key=itemgetter(0)) for outages in away]  # by their start
+                added = self._crashes(name, fault, self._effects_hit(name, effects)[0], workers)
+            for outages, more in zip(away, added, strict=False):
+                if more:
+                    outages.append(more)
+                    self._first_outage[name] = min(self._first_outage[name], more[0].start)
+        return [
+            parts[0] if len(parts) == 1 else sorted(chain(*parts), key=itemgetter(0))  # by their start
+            for parts in away
+        ]
 
     def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
         """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""
@@ -299,17 +338,19 @@ class FaultPlan:
         count = int(np.searchsorted(starts, self._limit))
         return Windows(starts[:count].tolist(), ends[:count].tolist())
 
-    def _add_crashes(self, name: str, fault: Crash, entity: str, away: list[list[Outage]]) -> None:
+    def _crashes(self, name: str, fault: Crash, entity: str, workers: int) -> Sequence[Sequence[Outage]]:
         if fault.mean_up is not None:
-            for worker, outages in enumerate(away):
-                own = self._alternating(fault, "fault", name, entity, worker)
-                outages.extend(map(Outage, own.starts, own.ends, repeat("lose")))
-        elif fault.at is not None:
+            return [
+                Outages(self._alternating(fault, "fault", name, entity, worker)) for worker in range(workers)
+            ]
+        away: list[list[Outage]] = [[] for _ in range(workers)]
+        if fault.at is not None:
             windows = self._windows[name]
             assert windows is not None
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
                 away[int(share * len(away))].append(Outage(start, end, "lose"))
+        return away
 
 
 def names(conditions: Iterable[Condition]) -> tuple[str, ...]:

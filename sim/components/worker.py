@@ -50,7 +50,7 @@ class Worker:
         "undisturbed_until",
     )
 
-    def __init__(self, index: int, speed: float, outages: list[Outage]) -> None:
+    def __init__(self, index: int, speed: float, outages: Sequence[Outage]) -> None:
         self.index = index
         self.speed = speed
         self.outages = outages
@@ -72,11 +72,12 @@ class Worker:
             self.passed += 1
         following = UNLIMITED
         for index in range(self.passed, len(outages)):
-            if outages[index].start > now:
-                following = outages[index].start
+            outage = outages[index]
+            if outage.start > now:
+                following = outage.start
                 break
-            if outages[index].end > now and (found is None or outages[index].end > found.end):
-                found = outages[index]
+            if outage.end > now and (found is None or outage.end > found.end):
+                found = outage
         if found is None:
             self.undisturbed_until = following
         return found
@@ -89,7 +90,7 @@ class Worker:
         """
         end = start + duration
         stretches: list[tuple[float, float]] = []
-        outages = self.outages if end > self.undisturbed_until else []
+        outages: Sequence[Outage] = self.outages if end > self.undisturbed_until else ()
         following = self.passed
         while following < len(outages) and outages[following].start < start:
             following += 1

@@ -26,9 +26,14 @@ BLOCK = 1 << BLOCK_BITS
 
 KEPT_BLOCKS = 64
 """Of one purpose; what is longer ago is drawn again when somebody asks."""
-_KEPT_VALUES = 1 << 18
+_KEPT_VALUES = KEPT_BLOCKS * BLOCK
 _COST = 16
 """A block takes as much memory as so many further values."""
+_LEAST_BITS = 8
+_LEAST = 1 << _LEAST_BITS
+"""Messages per block of deep attempts: to seed a generator takes longer than to draw these."""
+_DEEP = BLOCK_BITS - _LEAST_BITS
+_SHIFTS = [BLOCK_BITS - attempt for attempt in range(_DEEP + 1)]
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
 _SIBLINGS = 2
 """Up to this attempt, who asks for a block soon asks for its neighbours."""
@@ -82,7 +87,7 @@ class AttachedDraws:
     """One value per (message, attempt), made in blocks and always the same.
 
     A block is one generator's output for consecutive messages and one attempt. The deeper the attempt, the
-    fewer messages reach it: the length of a block halves with every attempt, down to single messages.
+    fewer messages reach it: the length of a block halves with every attempt, as long as that saves time.
     """
 
     __slots__ = ("_blocks", "_kept", "_numbering", "_sample", "_seeds")
@@ -97,7 +102,7 @@ class AttachedDraws:
     def value(self, message: int, attempt: int = 0) -> float:
         """The value of a message at an attempt, both counted from 0."""
         message += self._numbering.first
-        shift = BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0
+        shift = _SHIFTS[attempt] if attempt < _DEEP else _LEAST_BITS
         place = attempt << _NUMBER_BITS | message >> shift
         block = self._blocks.get(place)
         if block is None:
@@ -111,22 +116,30 @@ class AttachedDraws:
         """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
         first = self._numbering.first
         numbers = [message + first for message in messages] if first else messages
-        shifts = [BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0 for attempt in attempts]
-        places = [
-            attempt << _NUMBER_BITS | number >> shift
-            for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
+        try:
+            return self._values(numbers, attempts)
+        except KeyError:
+            shifts = [_SHIFTS[min(attempt, _DEEP)] for attempt in attempts]
+            self._at_hand(
+                attempt << _NUMBER_BITS | number >> shift
+                for attempt, number, shift in zip(attempts, numbers, shifts, strict=True)
+            )
+            values = self._values(numbers, attempts)
+            self._let_go()
+            return values
+
+    def _values(self, numbers: Sequence[int], attempts: Sequence[int]) -> list[float]:
+        blocks, shifts, within, bits, deep = self._blocks, _SHIFTS, _WITHIN, _NUMBER_BITS, _DEEP
+        return [
+            blocks[attempt << bits | number >> (shift := shifts[attempt if attempt < deep else deep])].item(  # noqa: FURB136
+                number & within[shift]
+            )
+            for attempt, number in zip(attempts, numbers, strict=True)
         ]
-        blocks = self._at_hand(places)
-        values = [
-            blocks[place].item(number & _WITHIN[shift])
-            for place, number, shift in zip(places, numbers, shifts, strict=True)
-        ]
-        self._let_go()
-        return values
 
     def at(self, messages: NDArray[Any], attempt: int) -> NDArray[Any]:
         """The values of some messages at one attempt."""
-        shift = BLOCK_BITS - attempt if attempt < BLOCK_BITS else 0
+        shift = _SHIFTS[min(attempt, _DEEP)]
         numbers = messages + self._numbering.first
         blocks = numbers >> shift
         distinct = np.unique(blocks).tolist()
@@ -172,7 +185,7 @@ class AttachedDraws:
         keys[1] &= _NUMBER
         sample = self._sample
         for rng, attempt in zip(self._seeds.generators(keys), attempts, strict=True):
-            yield sample(rng, BLOCK >> attempt if attempt < BLOCK_BITS else 1)
+            yield sample(rng, BLOCK >> attempt if attempt < _DEEP else _LEAST)
 
 
 def uniform(rng: np.random.Generator, count: int) -> NDArray[Any]:
