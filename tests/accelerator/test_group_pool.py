@@ -169,6 +169,19 @@ def test_idle_members_ask_at_intervals(process):
     assert first == 5
 
 
+def test_idle_members_ask_step_by_step():
+    """While a sink is slow the hot loop rests; a record then arrives at the very instant of a look."""
+    record = both(
+        consumers={"poll": "5.25s"},
+        effects={"db": {"service": "0.25s"}},
+        rate="2/s",
+        arrivals={"process": "constant"},
+        faults={"slow": {"kind": "slow", "target": "sink", "factor": 2, "at": "3s", "duration": "30s"}},
+    )
+    assert 5.25 in record.copies[0].accepted
+    assert 5.25 in record.copies[0].taken
+
+
 def test_sinks_that_fail_for_a_time():
     """Rejected, slow, delayed, lost: each for a while, so that the hot loop must stop in time."""
     window = {"target": "sink", "duration": "4s"}
