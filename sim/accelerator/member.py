@@ -149,8 +149,9 @@ class Member(Working):
                 self._stop(outage, now)
             self._waits = False
         elif now == arrival:
-            if self._asks_at < UNLIMITED:  # it is known when it asks: what arrives before changes nothing
-                self.inflow.see(min(until, resumes, goes, commits, self._asks_at))
+            following = min(until, resumes, goes, commits, self._asks_at)
+            if self._asks_at < UNLIMITED and now < following:  # what arrives before it asks changes nothing
+                self.inflow.see(following)
             else:
                 self.inflow.see_one()
                 self._may_fetch()
