@@ -63,6 +63,15 @@ def test_groups_of_any_batch_and_speed(batch, hop):
     assert all((pair.outcome == Outcome.APPLIED).all() for pair in record.pairs)
 
 
+@pytest.mark.parametrize("partitions", [256, 257])
+def test_a_member_of_many_partitions(partitions):
+    """Up to 256 are counted as bytes; a member with more is worked out step by step."""
+    record = both(
+        stream={"partitions": partitions}, consumers={"count": 1}, effects={"db": exponential("0.2s")}
+    )
+    assert len(np.unique(record.copies[0].partition)) > 10
+
+
 def test_more_messages_than_a_block_holds():
     """What is committed is let go from block to block; offsets go on counting."""
     record = both(horizon=5000, effects={"db": exponential("0.2s")}, consumers={"count": 3})
