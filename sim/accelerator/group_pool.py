@@ -199,7 +199,6 @@ class GroupPool:
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
             lane.extend(sorted_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
-
         self._flow_in(partitions, times)
 
     def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:

@@ -7,7 +7,6 @@ the twin of a worker's process: a member asks, works (:mod:`sim.accelerator.work
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from sim.accelerator.fetching import Fetches, fetch, rounds
@@ -150,9 +149,9 @@ class Member(Working):
                 self._stop(outage, now)
             self._waits = False
         elif now == arrival:
-            if self._asks_at < UNLIMITED:  # it is known when it asks: what arrives before changes nothing
-                following = min(until, resumes, goes, commits, self._asks_at)
-                self.inflow.see(max(following, math.nextafter(now, UNLIMITED)))  # what is there now is first
+            following = min(until, resumes, goes, commits, self._asks_at)
+            if self._asks_at < UNLIMITED and now < following:  # what arrives before it asks changes nothing
+                self.inflow.see(following)
             else:
                 self.inflow.see_one()
                 self._may_fetch()

@@ -12,6 +12,7 @@ import pytest
 from compare import differences
 
 import sim
+from sim.accelerator import group_pool
 from sim.experiment.replication import simulate
 from sim.vocabulary import Outcome
 
@@ -60,6 +61,15 @@ def test_groups_of_any_batch_and_speed(batch, hop):
     )
     assert repeats(record) == 0
     assert all((pair.outcome == Outcome.APPLIED).all() for pair in record.pairs)
+
+
+@pytest.mark.parametrize("partitions", [256, 257])
+def test_a_member_of_many_partitions(partitions):
+    """Up to 256 are counted as bytes; a member with more is worked out step by step."""
+    record = both(
+        stream={"partitions": partitions}, consumers={"count": 1}, effects={"db": exponential("0.2s")}
+    )
+    assert len(np.unique(record.copies[0].partition)) > 10
 
 
 def test_more_messages_than_a_block_holds():
@@ -207,3 +217,16 @@ def test_chained_logs(hop):
         faults={"crash": {"kind": "crash", "target": "db.consumers", "mean_up": "10s", "mean_down": "1s"}},
     )
     assert len(record.copies[1].message) > len(record.published)
+
+
+def test_a_record_arrives_when_an_idle_member_looks_again(monkeypatch):
+    """It commits and asks after what arrives then, also where a block of arrivals ends there."""
+    monkeypatch.setattr(group_pool, "_BLOCK", 1)
+    record = both(
+        rate="1/s",
+        arrivals={"process": "constant"},
+        effects={"db": {"service": "0.25s"}},
+        stream={"partitions": 1},
+        consumers={"count": 1, "poll": "1s"},
+    )
+    assert set(record.copies[0].taken - record.copies[0].accepted) == {0.25, 0.5, 0.75, 1.0}
