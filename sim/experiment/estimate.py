@@ -104,12 +104,12 @@ def estimate(
     pairs = messages * len(scenario.effects)
     runs = planned_runs(scenario)
     processes = max(min(os.cpu_count() or 1 if jobs is None else jobs, runs), 1)
-    seconds = estimated_seconds(scenario) / processes
     in_blocks = [
         name
         for name in scenario.architectures
         if engine is not Engine.PROCESSES and is_sliceable(scenario, name)
     ]
+    seconds = estimated_seconds(scenario, in_blocks) / processes
     is_told_in_slices = spills or keep == "none"
     holding = [name for name in scenario.architectures if not (is_told_in_slices and name in in_blocks)]
     page = min(messages, 2 * PART) * len(scenario.effects)  # one is turned while the next is begun

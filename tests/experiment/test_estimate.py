@@ -9,7 +9,11 @@ from textwrap import dedent
 import pytest
 
 import sim
-from sim.experiment.effort import SECONDS_PER_PAIR, SECONDS_PER_RUN
+from sim.experiment.effort import (
+    SECONDS_PER_PAIR_BY_PROCESSES,
+    SECONDS_PER_PAIR_IN_BLOCKS,
+    SECONDS_PER_RUN,
+)
 from sim.experiment.estimate import (
     BYTES_PER_PAIR,
     estimate,
@@ -41,7 +45,9 @@ def test_messages_runs_and_time():
     scenario = sim.loads(TEXT)
     found = estimate(scenario, 1)
     assert (found.messages, found.effects, found.runs, found.processes) == (100_500, 2, 8, 1)
-    assert found.seconds == pytest.approx(8 * (SECONDS_PER_RUN + 201_000 * SECONDS_PER_PAIR))
+    assert found.seconds == pytest.approx(8 * (SECONDS_PER_RUN + 201_000 * SECONDS_PER_PAIR_IN_BLOCKS))
+    slow = estimate(scenario, 1, engine="processes").seconds
+    assert slow == pytest.approx(8 * (SECONDS_PER_RUN + 201_000 * SECONDS_PER_PAIR_BY_PROCESSES))
     assert estimate(scenario, 2).seconds == pytest.approx(found.seconds / 2)
     assert estimate(scenario, 50).processes == 8
 
@@ -57,7 +63,7 @@ def test_memory_of_processes_and_of_kept_messages():
 def test_the_line_for_the_user():
     """Messages, effects, runs, time and memory stand in one line."""
     line = str(estimate(sim.loads(TEXT), 1))
-    assert line.startswith("about 100,500 messages × 2 effects × 8 runs: 5 s, ")
+    assert line.startswith("about 100,500 messages × 2 effects × 8 runs: 2 s, ")
     assert line.endswith("MB of memory")
 
 
