@@ -116,13 +116,11 @@ class Redeliveries:
                     index += 1
                     continue
                 due = since + timeout
-                if due > until or due >= other:
-                    break
-                if failed_at == OUTLIVES:
-                    if self._end_of_only(index) > due:
-                        break
+                if failed_at == OUTLIVES and self._end_of_only(index) <= due:
                     index += 1
                     continue
+                if due > until or due >= other or failed_at == OUTLIVES:
+                    break
                 if is_alike:
                     free_since, worker, limit = times[0], 0, bounds.limit
                 else:
