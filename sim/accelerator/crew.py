@@ -210,7 +210,9 @@ class Crew:
             elif self.is_alike or start < worker.undisturbed_until:
                 return start, worker
             else:
-                heapreplace(self.free, self._after_outage(self.free[0]))
+                if start == seen == worker.undisturbed_until and worker.outage_at(start) is None:
+                    raise Inexact("a message is there when an idle worker starts again at once")
+                heapreplace(self.free, self._after_outage(self.free[0], start))
 
     def occupy(self, seen: float, start: float, delivery: Delivery) -> plain.Turn:
         """The worker that is first in the heap takes a message.
@@ -290,15 +292,21 @@ class Crew:
         """A worker that has just crashed is away, and free again when it is back."""
         place = next(place for place, entry in enumerate(self.free) if entry[3] == worker.index)
         now = self.free[place][0]
-        if now < UNLIMITED and worker.outage_at(now) is not None:
-            self.free[place] = self.back(worker, now)
+        entry = self.back(worker, now)
+        if entry[0] > now:
+            self.free[place] = entry
             heapify(self.free)
-        self.bounds.limits[worker.index] = self._undisturbed(worker.index)
 
     def back(self, worker: Worker, now: float) -> plain.Free:
-        """When a worker is back that is away at a time: no outage follows at once."""
+        """When a worker is back that is away at a time: no outage follows at once.
+
+        If it then starts again in no time, it waits anew, unless there is something to take: that is seen
+        when it takes something next (:meth:`_after_outage`).
+        """
         while now < UNLIMITED and (outage := worker.outage_at(now)) is not None:
             now = outage.end
+        if worker.passed and worker.outages[worker.passed - 1].start == now:
+            worker.undisturbed_until = now
         self.bounds.limits[worker.index] = self._undisturbed(worker.index)
         return now, UNLIMITED, worker.index, worker.index
 
@@ -310,16 +318,21 @@ class Crew:
         """Of workers that are all alike: whether only the next one gets free at a time."""
         return start not in self.times[1:3]
 
-    def _after_outage(self, entry: plain.Free) -> plain.Free:
-        """A worker that is free goes away when an outage begins, and waits anew when it is back."""
+    def _after_outage(self, entry: plain.Free, start: float) -> plain.Free:
+        """A worker that takes nothing before a time goes away when an outage begins, and waits anew then."""
         since, _, _, number = entry
         worker = self.workers[number]
-        is_idle = since < worker.undisturbed_until
+        is_idle = since < worker.undisturbed_until or since == worker.undisturbed_until < start
         begin = worker.undisturbed_until if is_idle else since
         if worker.outage_at(begin) is not None:
             return self.back(worker, begin)
         self.bounds.limits[number] = self._undisturbed(number)
-        return (begin, UNLIMITED, number, number) if is_idle else entry
+        if not is_idle:
+            return entry
+        again = (begin, UNLIMITED, len(self.workers) + number, number)  # behind those that are back then
+        if any(other[:2] == again[:2] and other[2] >= len(self.workers) for other in self.free):
+            raise Inexact("two idle workers start again at one instant")
+        return again
 
     def _wait_until(self, end: float) -> None:
         """Nobody receives anything before a broker is back; who is free longest stays first."""
@@ -337,7 +350,7 @@ class Crew:
     def _wait_through(self, entry: plain.Free, end: float) -> plain.Free:
         """A worker goes away in the outages that begin while it waits until a time."""
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
-            entry = self._after_outage(entry)
+            entry = self._after_outage(entry, end)
         return entry
 
 
