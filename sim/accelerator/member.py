@@ -74,7 +74,9 @@ class Member(Working):
         if self._now >= worker.undisturbed_until and (outage := worker.outage_at(self._now)) is not None:
             self._be_away(outage)
             return
-        if self._now > self._seen_at or not any(lane.arrived for lane in self.lanes):
+        following = self._outage_from(self._now)
+        starts_again = following is not None and following.start == self._now  # in no time, if it is idle
+        if not starts_again and (self._now > self._seen_at or not any(lane.arrived for lane in self.lanes)):
             self._run(until)
             if self._now >= until:
                 return

@@ -230,3 +230,17 @@ def test_a_record_arrives_when_an_idle_member_looks_again(monkeypatch):
         consumers={"count": 1, "poll": "1s"},
     )
     assert set(record.copies[0].taken - record.copies[0].accepted) == {0.25, 0.5, 0.75, 1.0}
+
+
+def test_an_idle_member_starts_again_at_the_instant_at_which_its_work_ends():
+    """It has nothing to do then, and repeats what it has not committed."""
+    record = both(
+        rate="1/s",
+        arrivals={"process": "constant"},
+        effects={"db": {"service": "0.5s"}},
+        faults={
+            "again": {"kind": "crash", "target": "consumers", "at": "1s", "every": "7s", "duration": "0s"}
+        },
+    )
+    assert (record.copies[0].accepted % 1 == 0.5).all()
+    assert repeats(record) > 0

@@ -185,3 +185,44 @@ def test_thousands_of_messages_that_might_have_outlived_their_timeout():
         consumers={"count": 4, "speeds": [0.19, 1, 1, 1]},
     )
     assert record.copies[0].deliveries.tolist().count(0) > 4000
+
+
+IN_NO_TIME = {"kind": "crash", "target": "consumers", "at": "1.5s", "every": "1s", "duration": "0s"}
+
+
+@pytest.mark.parametrize("speeds", [[1, 1, 1], [1, 0.75, 1.5]])
+def test_an_idle_worker_that_starts_again_waits_behind_the_others(speeds):
+    """Also at the very instant at which its work ends: each second one of the three does so, by chance."""
+    record = both(
+        "single_broker",
+        list(range(80)),
+        effects={"db": "1.5s"},
+        consumers={"count": 3, "speeds": speeds},
+        faults={"again": IN_NO_TIME},
+    )
+    assert (record.copies[0].ended % 1 == 0.5).sum() > 20
+    assert (record.copies[0].deliveries > 1).any()
+
+
+def test_a_message_that_arrives_as_an_idle_worker_starts_again_is_left_to_processes():
+    """Which comes first depends on when each was scheduled."""
+    reasons = left_to_processes(
+        "single_broker",
+        workload=EVERY_SECOND,
+        consumers={"count": 3},
+        faults={"again": IN_NO_TIME},
+    )
+    assert reasons == {"a message is there when an idle worker starts again at once"}
+
+
+def test_work_that_ends_just_as_its_visibility_timeout_does_is_done():
+    """The slow worker takes 1 s; something else is often due back at that instant."""
+    record = both(
+        "single_broker",
+        effects={"db": {"service": "0.5s", "failure": 0.2}},
+        workload={"arrivals": {"rate": "2/s", "process": "constant"}},
+        queue={"visibility_timeout": "1s", "late_delete": False},
+        consumers={"count": 3, "speeds": [1.2, 0.5, 2]},
+    )
+    lengths = record.copies[0].ended - record.copies[0].taken
+    assert ((lengths == 1) & (record.copies[0].deliveries == 1)).sum() > 10
