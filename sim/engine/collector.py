@@ -1,7 +1,8 @@
-"""Python's garbage collector during a run: it looks at what the run has made, and at nothing else.
+"""Python's garbage collector, and when it had better wait.
 
-A run makes tens of thousands of small objects, which now and then sets off a full collection. That one looks
-at every object there is, those of all imported libraries too, which takes longer than many a run.
+A run in blocks makes tens of thousands of small objects, but no cycles of them: all there would be to collect
+is let go by itself. Now and then they set off a full collection nevertheless, which looks at every object
+there is, those of all imported libraries too, and takes longer than many a run.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def only_new_objects() -> Generator[None]:
-    """What exists already is left out of collections meanwhile, unless somebody has left out other things."""
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
+def paused() -> Generator[None]:
+    """Nothing is collected meanwhile; what has been made until then is looked at afterwards."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if was_enabled:
+            gc.enable()

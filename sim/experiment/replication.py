@@ -15,7 +15,7 @@ from sim.accelerator import slicing
 from sim.accelerator.choice import Plan
 from sim.components.consumer import Pool
 from sim.components.site import Site
-from sim.engine.collector import only_new_objects
+from sim.engine.collector import paused
 from sim.engine.columns import distinct, narrow
 from sim.engine.ledger import CopyLog, Ledger
 from sim.engine.record import Copies, FaultWindow, Pairs, Record
@@ -54,7 +54,6 @@ def run_replication(
     return simulate(scenario, name, replication, engine)[0]
 
 
-@only_new_objects()
 def simulate(
     scenario: Scenario, name: str, replication: int, engine: Engine | str = Engine.AUTO
 ) -> tuple[Record, Ways]:
@@ -64,7 +63,8 @@ def simulate(
     messages = scenario.workload.draw(streams, scenario.horizon, trace_columns(scenario))
     why = "asked for"
     if Engine(engine) is not Engine.PROCESSES:
-        site = build(scenario, name, streams, messages)
+        with paused():
+            site = build(scenario, name, streams, messages)
         try:
             reasons = accelerator.run(site, scenario.horizon)
             return _checked(scenario, name, replication, site), _ways(site, reasons)
