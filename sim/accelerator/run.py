@@ -17,7 +17,6 @@ from sim.components.log import Group
 from sim.components.queue import Queue
 from sim.components.site import Site
 from sim.components.topic import Subscriber
-from sim.engine.collector import paused
 from sim.engine.quantities import UNLIMITED
 
 __all__ = ["Blocks", "Inexact", "blocks", "run", "work_off"]
@@ -49,9 +48,8 @@ def run(site: Site, horizon: float) -> dict[str, str]:
             source.inlet = inlet
         site.run_to_the_end(horizon, without)
         arrivals |= {source: inlet.arrivals() for source, inlet in inlets.items()}
-    with paused():
-        for pool in plan.pools:
-            work_off(blocks(pool), plan, arrivals)
+    for pool in plan.pools:
+        work_off(blocks(pool), plan, arrivals)
     return plan.reasons
 
 

@@ -15,7 +15,6 @@ from sim.accelerator import slicing
 from sim.accelerator.choice import Plan
 from sim.components.consumer import Pool
 from sim.components.site import Site
-from sim.engine.collector import paused
 from sim.engine.columns import distinct, narrow
 from sim.engine.ledger import CopyLog, Ledger
 from sim.engine.record import Copies, FaultWindow, Pairs, Record
@@ -63,8 +62,7 @@ def simulate(
     messages = scenario.workload.draw(streams, scenario.horizon, trace_columns(scenario))
     why = "asked for"
     if Engine(engine) is not Engine.PROCESSES:
-        with paused():
-            site = build(scenario, name, streams, messages)
+        site = build(scenario, name, streams, messages)
         try:
             reasons = accelerator.run(site, scenario.horizon)
             return _checked(scenario, name, replication, site), _ways(site, reasons)

@@ -6,6 +6,7 @@ measured in the same process: the rate of bare ``yield env.timeout(1)`` loops in
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -97,6 +98,8 @@ def _replication(name: str, messages: int, engine: str, overrides: tuple[str, ..
     workload = WORKLOADS[name]
     run_replication(workload.scenario(1000), workload.architecture, 0)
     scenario = workload.scenario(messages, *overrides)
+    gc.collect()
+    gc.freeze()  # whether a collection looks at all imported libraries in just this run is left to chance
     path: dict[str, Any] = {"engine": engine} if engine else {}
     kept: list[Record] = []
 
