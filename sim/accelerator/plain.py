@@ -83,14 +83,6 @@ def alike_one(  # noqa: PLR0917 - plain data
     """
     due, limit = bounds.due, bounds.limit
     for seen, duration in zip(visible, work, strict=True):
-        if seen < due:
-            since = free[0]
-            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            end = start + duration
-            if end <= limit:  # what mostly happens, in the fewest steps
-                heapreplace(free, end)
-                push(start)
-                continue
         while True:
             if seen >= due:
                 due = again(seen)
@@ -174,35 +166,26 @@ def each_one(  # noqa: PLR0917 - plain data
     """
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, duration in zip(visible, work, strict=True):
-        if seen < due:
+        while True:
+            if seen >= due:
+                bounds.count = count
+                due = again(seen)
+                count = bounds.count
             since, _, _, worker = free[0]
-            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            start = seen if seen > since else since  # noqa: FURB136
             end = start + duration / speeds[worker]
             if end <= limits[worker]:
                 heapreplace(free, (end, start, count, worker))
                 count += 1
                 push(start)
                 choose(worker)
-                continue
-        bounds.count = count
-        while True:
-            if seen >= due:
-                due = again(seen)
-            since, _, _, worker = free[0]
-            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            end = start + duration / speeds[worker]
-            if end <= limits[worker]:
-                heapreplace(free, (end, start, bounds.count, worker))
-                bounds.count += 1
-                push(start)
-                choose(worker)
                 break
+            bounds.count = count
             if not care():
                 return
-            due = bounds.due
+            due, count = bounds.due, bounds.count
             if bounds.is_handled:
                 break
-        count = bounds.count
     bounds.count = count
 
 
@@ -221,10 +204,14 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
     """The same for work of two stages; the second one, if it is not reached, takes no time."""
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, first, second in zip(visible, firsts, seconds, strict=True):
-        if seen < due:
+        while True:
+            if seen >= due:
+                bounds.count = count
+                due = again(seen)
+                count = bounds.count
             since, _, _, worker = free[0]
             speed = speeds[worker]
-            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
+            start = seen if seen > since else since  # noqa: FURB136
             middle = start + first / speed
             end = middle + second / speed
             if end <= limits[worker]:
@@ -232,28 +219,13 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
                 count += 1
                 push(start)
                 choose(worker)
-                continue
-        bounds.count = count
-        while True:
-            if seen >= due:
-                due = again(seen)
-            since, _, _, worker = free[0]
-            speed = speeds[worker]
-            start = seen if seen > since else since  # noqa: FURB136 - a call costs more
-            middle = start + first / speed
-            end = middle + second / speed
-            if end <= limits[worker]:
-                heapreplace(free, (end, middle if second else start, bounds.count, worker))
-                bounds.count += 1
-                push(start)
-                choose(worker)
                 break
+            bounds.count = count
             if not care():
                 return
-            due = bounds.due
+            due, count = bounds.due, bounds.count
             if bounds.is_handled:
                 break
-        count = bounds.count
     bounds.count = count
 
 

@@ -155,8 +155,11 @@ class Redeliveries:
     def _end_of_only(self, index: int) -> float:
         """When the only attempt of a message ends that might outlive its visibility timeout."""
         position, _, (work,), _ = self._failing.each[index]
-        worker = 0 if self._crew.is_alike else self.block.chosen[position]
-        return self.block.starts[position] + work / self._crew.speeds[worker]
+        return self.block.starts[position] + work / self._crew.speeds[self._worker(position)]
+
+    def _worker(self, position: int) -> int:
+        """Who took a message; those who are alike are all the first."""
+        return 0 if self._crew.is_alike else self.block.chosen[position]
 
     def pop(self) -> First:
         """The next of them, for the pool to see to."""
@@ -165,8 +168,7 @@ class Redeliveries:
         position, failed_at = self._failing.positions[index], self._failing.effects[index]
         if failed_at != OUTLIVES:
             return First(position, failed_at + 1)
-        worker = 0 if self._crew.is_alike else self.block.chosen[position]
-        return First(position, 1, self._end_of_only(index), worker)
+        return First(position, 1, self._end_of_only(index), self._worker(position))
 
     def has_more(self) -> bool:
         """Whether any is left that was delivered, and not well; says when it is due, in turn."""
