@@ -219,16 +219,16 @@ class Block:
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
         is_careful = (total if slowest == 1 else total / slowest) + pool.hop > longest
-        failed = np.full(self.size, OUTLIVES) if self._failed is None else self._failed
-        chosen = failed >= 0
+        may_outlive = may_outlive and bool(is_careful.any())
+        chosen = None if self._failed is None else self._failed >= 0
         if may_outlive:
-            chosen ^= is_careful  # one of both
+            chosen = is_careful.copy() if chosen is None else chosen ^ is_careful  # one of both
             is_careful &= ~chosen
         if self._taboo is not None:
             is_careful |= self._taboo
-        chosen &= ~is_careful
-        if chosen.any():
-            self._find_failing(pool, failed, chosen)
+        if chosen is not None:
+            failed = np.full(self.size, OUTLIVES) if self._failed is None else self._failed
+            self._find_failing(pool, failed, chosen & ~is_careful)
         is_any = bool(is_careful.any())
         self.is_plain = not (is_any or self.failing.positions)
         return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]
