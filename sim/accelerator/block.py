@@ -16,14 +16,24 @@ from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
-_SIZE = 1 << 13
+_SIZE = 1 << 14
 _GREATEST = sys.float_info.max
 
 
-def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Arrivals in pieces that fit into a block."""
-    for start in range(0, len(messages), _SIZE):
-        yield messages[start : start + _SIZE], times[start : start + _SIZE]
+def pieces(
+    messages: NDArray[Any], times: NDArray[Any], *, in_halves: bool = False
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Arrivals in pieces that fit into a block.
+
+    Args:
+        messages: their numbers.
+        times: when they are, s.
+        in_halves: whether pieces are half as large: what a loop needs that is often interrupted stays closer
+            at hand then (W2X 8 % faster, W1 and W4 5 % slower).
+    """
+    size = _SIZE // 2 if in_halves else _SIZE
+    for start in range(0, len(messages), size):
+        yield messages[start : start + size], times[start : start + size]
 
 
 OUTLIVES = -1
