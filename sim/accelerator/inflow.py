@@ -50,8 +50,12 @@ class Inflow:
     def see(self, until: float) -> None:
         """What is accepted before a time has arrived."""
         stop = bisect_left(self.times, until, self.seen)
-        for number in self.numbers[self.seen : stop]:
-            self._lanes[number].arrived += 1
+        if isinstance(self.numbers, bytearray) and stop - self.seen > len(self._lanes):
+            for number, lane in enumerate(self._lanes):
+                lane.arrived += self.numbers.count(number, self.seen, stop)
+        else:
+            for number in self.numbers[self.seen : stop]:
+                self._lanes[number].arrived += 1
         self.seen = stop
 
     def see_one(self) -> None:

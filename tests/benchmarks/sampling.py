@@ -94,9 +94,13 @@ def sample(name: str, messages: int, engine: str = "", *overrides: str) -> Sampl
 
 
 def _replication(name: str, messages: int, engine: str, overrides: tuple[str, ...]) -> tuple[float, float]:
-    """One run with its full ledger, and the lag series of its components, after a short one as a start."""
+    """One run with its full ledger, and the lag series of its components, after a short one as a start.
+
+    The short one does all that is measured, so that imports that wait for their first use are not.
+    """
     workload = WORKLOADS[name]
-    run_replication(workload.scenario(1000), workload.architecture, 0)
+    start = workload.scenario(1000)
+    lag_series(run_replication(start, workload.architecture, 0), grid_step(start.horizon))
     scenario = workload.scenario(messages, *overrides)
     gc.collect()
     gc.freeze()  # whether a collection looks at all imported libraries in just this run is left to chance
