@@ -176,7 +176,7 @@ def lag_series(record: Record, step: float, known: list[Holder] | None = None) -
                 "backlog": counts.level(*wait(holder.copies)),
                 "in_flight": counts.level(*work(holder.copies)),
                 "age": age_at(holder.copies, record.published, grid),
-                "lag": _lag_at(holder, grid),
+                "lag": _lag_at(holder.copies, grid, counts),
             }
         )
         for holder in known
@@ -249,16 +249,25 @@ def held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
 
 def lag_at(copies: Copies, grid: np.ndarray) -> np.ndarray:
     """End offset - committed offset, summed over partitions; NaN for anything but a stream."""
-    return _lag_at(Holder(copies), grid)
+    return _lag_at(copies, grid, Counts(grid))
 
 
-def _lag_at(holder: Holder, grid: np.ndarray) -> np.ndarray:
-    if holder.copies.checkpoints is None:
+def _lag_at(copies: Copies, grid: np.ndarray, counts: Counts) -> np.ndarray:
+    """The same. All partitions together need not be told apart: what each commit adds is summed up."""
+    if copies.checkpoints is None:
         return np.full(len(grid), np.nan)
-    total = np.zeros(len(grid))
-    for partition in holder.partitions:
-        total += partition.lag(grid)
-    return total
+    commits = copies.checkpoints
+    by_place = np.argsort(commits.partition, kind="stable")
+    place, offsets = commits.partition[by_place], commits.offset[by_place].astype(np.int64)
+    more = np.diff(offsets, prepend=0)
+    is_first = np.ones(len(place), dtype=bool)
+    is_first[1:] = place[1:] != place[:-1]
+    more[is_first] = offsets[is_first]
+    committed = np.zeros(len(more) + 1, dtype=np.int64)
+    committed[1 + by_place] = more
+    np.cumsum(committed, out=committed)
+    done = committed[np.searchsorted(commits.time, grid, side="right")]
+    return (counts.level([copies.accepted], []) - done).astype(float)
 
 
 @dataclass(frozen=True)
@@ -318,11 +327,13 @@ def by_partition(where: np.ndarray, accepted: np.ndarray, commits: Commits) -> d
     where, accepted = where[order], accepted[order]
     by_place = np.argsort(commits.partition, kind="stable")
     place, times, offsets = (each[by_place] for each in (commits.partition, commits.time, commits.offset))
+    partitions = 1 + max((int(each.max()) for each in (where, place) if len(each)), default=-1)
+    ends, rows = (np.cumsum(np.bincount(each, minlength=partitions)) for each in (where, place))
     found: dict[int, Partition] = {}
-    for number in np.union1d(np.unique(where), np.unique(place)).astype(np.int64).tolist():
-        mine = slice(*np.searchsorted(where, [number, number + 1]))
-        rows = slice(*np.searchsorted(place, [number, number + 1]))
-        found[number] = Partition(accepted[mine], times[rows], offsets[rows])
+    for number in range(partitions):
+        mine, its = (slice(each[number - 1] if number else 0, each[number]) for each in (ends, rows))
+        if mine.stop > mine.start or its.stop > its.start:
+            found[number] = Partition(accepted[mine], times[its], offsets[its])
     return found
 
 
