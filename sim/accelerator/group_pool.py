@@ -36,6 +36,7 @@ from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 _BLOCK = 1 << 14
+_NONE = np.empty(0)
 
 
 class GroupPool:
@@ -214,11 +215,11 @@ class GroupPool:
 
     def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
-        starts = np.concatenate([_column(lane.starts) for lane in lanes])
+        starts = np.concatenate([np.frombuffer(lane.starts) for lane in lanes if lane.starts] or [_NONE])
         order = np.concatenate([lane.begun_since() for lane in lanes])
         work = np.concatenate([lane.work_since() for lane in lanes])
         for lane in lanes:
-            lane.starts.clear()
+            del lane.starts[:]
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]
@@ -261,7 +262,3 @@ def _small(numbers: NDArray[Any]) -> NDArray[Any]:
     """Numbers in as few bytes as possible: those of one or two are sorted by their digits."""
     return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
 
-
-def _column(numbers: list[float] | list[int]) -> NDArray[Any]:
-    """A list as a column, in two thirds of the time that ``np.array`` takes."""
-    return np.fromiter(numbers, float, len(numbers))

@@ -8,6 +8,7 @@ before ``begun`` (or was passed over, which is noted elsewhere).
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Lane:
         self.work: list[float] = []
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
         self.rewound = 0.0
-        self.starts: list[float] = []
+        self.starts = array("d")
         self.ahead = Ahead()
         self.base = 0
 
@@ -141,6 +142,11 @@ class Lane:
     def begun_since(self) -> NDArray[Any]:
         """The order of the records to which ``starts`` belongs."""
         return self.order[self.begun - len(self.starts) : self.begun]
+
+    @property
+    def works(self) -> NDArray[Any]:
+        """``work`` as an array."""
+        return self._works.kept
 
     def work_since(self) -> NDArray[Any]:
         """The work on them."""
@@ -176,7 +182,7 @@ class Lane:
         self.fetched = self.done = position
         self.passed = max(self.passed, position)
         if position > self.begun:
-            self.starts += [math.nan] * (position - self.begun)
+            self.starts.extend([math.nan] * (position - self.begun))
             self.begun = position
 
     def begin(self, position: int) -> None:
@@ -186,5 +192,5 @@ class Lane:
 
     def run(self, position: int, starts: list[float]) -> None:
         """Records from the first that was not begun up to a position went well."""
-        self.starts += starts
+        self.starts.extend(starts)
         self.done = self.passed = self.begun = position
