@@ -83,13 +83,16 @@ def rounds(lanes: list[Lane]) -> list[list[Column]]:
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
 
-def _in_a_row(work: NDArray[Any], start: float, begun: array[float]) -> float:
-    """Begin many records, each when the one before it has ended; when the last of them does."""
-    times = np.empty(len(work) + 1)
-    times[0] = start
-    times[1:] = work
-    np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
-    begun.frombytes(times.tobytes())
+def _in_a_row(costs: list[float], work: NDArray[Any], start: float, begun: array[float]) -> float:
+    """Begin records, each when the one before it has ended; when the last of them does."""
+    if len(costs) < _MANY:
+        begun.extend(accumulate(costs, initial=start))
+    else:
+        times = np.empty(len(work) + 1)
+        times[0] = start
+        times[1:] = work
+        np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
+        begun.frombytes(times.tobytes())
     return begun.pop()
 
 
@@ -211,11 +214,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                             for cost in costs[first:position]:
                                 begun.append(end)
                                 end += cost
-                        elif count >= _MANY:
-                            end = _in_a_row(work[number][first:position], end, begun)
                         else:
-                            begun.extend(accumulate(costs[first:position], initial=end))
-                            end = begun.pop()
+                            end = _in_a_row(costs[first:position], work[number][first:position], end, begun)
                 if end >= quiet or end <= now:
                     for number, _, begun in columns:
                         count = numbers.count(number, seen, stop)
@@ -233,16 +233,13 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             break
         stop = bisect_left(times, until, seen)
         there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
-        before, room, end, number = positions[:], batch, now + hop, 0
+        before, room, number = positions[:], batch, 0
+        end = now + hop
         for number, costs, begun in in_turn[turn]:
             first = positions[number]
             position = min(there[number], first + room)
             if position > first:
-                if position - first >= _MANY:
-                    end = _in_a_row(work[number][first:position], end, begun)
-                else:
-                    begun.extend(accumulate(costs[first:position], initial=end))
-                    end = begun.pop()
+                end = _in_a_row(costs[first:position], work[number][first:position], end, begun)
                 positions[number] = position
                 room -= position - first
                 if not room:

@@ -261,4 +261,3 @@ class GroupPool:
 def _small(numbers: NDArray[Any]) -> NDArray[Any]:
     """Numbers in as few bytes as possible: those of one or two are sorted by their digits."""
     return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
-
