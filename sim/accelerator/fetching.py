@@ -19,10 +19,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf, nextafter
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.accelerator.inflow import PAD, Inflow
 from sim.accelerator.lane import Lane
@@ -32,7 +30,7 @@ _FEW, _MANY = 8, 24
 """Records of a fetch that are faster one by one; that are faster as an array."""
 
 
-Column = tuple[int, list[float], "array[float]"]
+Column = tuple[int, "array[float]", "array[float]"]
 """Of one partition: which of the member's it is, work on each record, starts so far."""
 
 
@@ -49,7 +47,6 @@ class Fetches:
         hop: once for each fetch, s.
         poll: how long a member sleeps that asked in vain; 0 if it waits.
         retention: how long records stay; infinity where that is for ever.
-        work: the same as arrays.
         oldest: no record that has not been fetched is older, s.
         arrived: records.
         positions: of the next record to be fetched.
@@ -67,7 +64,6 @@ class Fetches:
     hop: float
     poll: float
     retention: float
-    work: list[NDArray[Any]] = field(default_factory=list[NDArray[Any]])
     oldest: float = inf
     arrived: list[int] = field(default_factory=list[int])
     positions: list[int] = field(default_factory=list[int])
@@ -83,14 +79,14 @@ def rounds(lanes: list[Lane]) -> list[list[Column]]:
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
 
-def _in_a_row(costs: list[float], work: NDArray[Any], start: float, begun: array[float]) -> float:
+def _in_a_row(costs: array[float], start: float, begun: array[float]) -> float:
     """Begin records, each when the one before it has ended; when the last of them does."""
     if len(costs) < _MANY:
         begun.extend(accumulate(costs, initial=start))
     else:
-        times = np.empty(len(work) + 1)
+        times = np.empty(len(costs) + 1)
         times[0] = start
-        times[1:] = work
+        times[1:] = np.frombuffer(costs)
         np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
         begun.frombytes(times.tobytes())
     return begun.pop()
@@ -112,7 +108,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     interval, batch, hop, poll = state.interval, state.batch, state.hop, state.poll
     assert isinstance(numbers, bytearray)
     retention, can_expire, is_single = state.retention, state.retention < inf, batch == 1
-    columns, work = in_turn[0], state.work
+    columns = in_turn[0]
     timers = state.timers
     turn, last = state.turn, state.last_commit
     due = last + interval
@@ -215,7 +211,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                                 begun.append(end)
                                 end += cost
                         else:
-                            end = _in_a_row(costs[first:position], work[number][first:position], end, begun)
+                            end = _in_a_row(costs[first:position], end, begun)
                 if end >= quiet or end <= now:
                     for number, _, begun in columns:
                         count = numbers.count(number, seen, stop)
@@ -239,7 +235,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             first = positions[number]
             position = min(there[number], first + room)
             if position > first:
-                end = _in_a_row(costs[first:position], work[number][first:position], end, begun)
+                end = _in_a_row(costs[first:position], end, begun)
                 positions[number] = position
                 room -= position - first
                 if not room:

@@ -195,11 +195,11 @@ class GroupPool:
         work = work[order]
         if self._has_speeds:
             work /= self._speeds[sorted_partitions]
-        all_work, sorted_times = work.tolist(), times[order]
+        sorted_times = times[order]
         order += low
         bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
-            lane.extend(sorted_times[start:stop], order[start:stop], all_work[start:stop], work[start:stop])
+            lane.extend(sorted_times[start:stop], order[start:stop], work[start:stop])
         self._flow_in(partitions, times)
 
     def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
@@ -207,7 +207,7 @@ class GroupPool:
         members = self._member_of[partitions]
         order = np.argsort(members, kind="stable")
         bounds = np.searchsorted(members[order], np.arange(len(self._members) + 1)).tolist()
-        all_times, numbers = times[order].tolist(), self._number_of[partitions[order]]
+        all_times, numbers = times[order], self._number_of[partitions[order]]
         for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
             member.inflow.extend(all_times[start:stop], numbers[start:stop])
 

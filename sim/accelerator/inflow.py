@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from typing import Any
 
@@ -13,6 +14,8 @@ from sim.engine.quantities import UNLIMITED
 
 PAD = 33
 """So many times of infinity follow the last record, so that a search need not ask where the end is."""
+
+_PAD = array("d", [UNLIMITED]) * PAD
 
 MOST = 256
 """Partitions whose numbers fit into bytes, among which they are counted fast."""
@@ -35,15 +38,15 @@ class Inflow:
 
     def __init__(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
-        self.times: list[float] = [UNLIMITED] * PAD
+        self.times = array("d", _PAD)
         self.numbers: bytearray | list[int] = bytearray() if len(lanes) <= MOST else []
         self.seen = 0
 
-    def extend(self, times: list[float], numbers: NDArray[Any]) -> None:
+    def extend(self, times: NDArray[Any], numbers: NDArray[Any]) -> None:
         """More records are known."""
         del self.times[-PAD:]
-        self.times += times
-        self.times += [UNLIMITED] * PAD
+        self.times.frombytes(times.tobytes())
+        self.times += _PAD
         is_few = isinstance(self.numbers, bytearray)
         self.numbers.extend(numbers.astype(np.uint8).tobytes() if is_few else numbers.tolist())
 

@@ -102,7 +102,6 @@ class Lane:
     __slots__ = (
         "_orders",
         "_times",
-        "_works",
         "ahead",
         "arrived",
         "base",
@@ -121,36 +120,28 @@ class Lane:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._times, self._orders, self._works = _Tail(float), _Tail(np.int64), _Tail(float)
+        self._times, self._orders = _Tail(float), _Tail(np.int64)
         self.times, self.order = self._times.kept, self._orders.kept
-        self.work: list[float] = []
+        self.work = array("d")
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
         self.rewound = 0.0
         self.starts = array("d")
         self.ahead = Ahead()
         self.base = 0
 
-    def extend(
-        self, times: NDArray[Any], order: NDArray[Any], work: list[float], same_work: NDArray[Any]
-    ) -> None:
-        """More records are known; their work comes as a list and as an array."""
+    def extend(self, times: NDArray[Any], order: NDArray[Any], work: NDArray[Any]) -> None:
+        """More records are known."""
         self.times = self._times.append(times)
         self.order = self._orders.append(order)
-        self.work += work
-        self._works.append(same_work)
+        self.work.frombytes(work.tobytes())
 
     def begun_since(self) -> NDArray[Any]:
         """The order of the records to which ``starts`` belongs."""
         return self.order[self.begun - len(self.starts) : self.begun]
 
-    @property
-    def works(self) -> NDArray[Any]:
-        """``work`` as an array."""
-        return self._works.kept
-
     def work_since(self) -> NDArray[Any]:
         """The work on them."""
-        return self._works.kept[self.begun - len(self.starts) : self.begun]
+        return np.frombuffer(self.work)[self.begun - len(self.starts) : self.begun]
 
     def let_go(self) -> None:
         """Forget what is committed, once that is much of what is kept; what has begun is written."""
@@ -160,7 +151,6 @@ class Lane:
         del self.work[:gone]
         self.times = self._times.drop(gone)
         self.order = self._orders.drop(gone)
-        self._works.drop(gone)
         self.base += gone
         self.arrived -= gone
         self.fetched -= gone

@@ -105,7 +105,6 @@ class Member(Working):
         state.positions = [lane.fetched for lane in lanes]
         state.arrived = [lane.arrived for lane in lanes]
         state.committed = [lane.committed for lane in lanes]
-        state.work = [lane.works for lane in lanes]
         if self._retention < UNLIMITED:
             left = [lane.times.item(lane.fetched) for lane in lanes if lane.fetched < len(lane.order)]
             state.oldest = min(left, default=UNLIMITED)

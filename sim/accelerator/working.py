@@ -9,6 +9,7 @@ group keeps for its member stands in :mod:`sim.accelerator.assignment`.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,7 @@ class Working(Assignment):
         lane.done += len(starts)
         return position + len(starts)
 
-    def _spend(self, work: list[float], quiet: float) -> list[float]:
+    def _spend(self, work: Sequence[float], quiet: float) -> list[float]:
         """Work as long as all of it ends before something may interfere: when each record is begun."""
         times = list(accumulate(work, initial=self._now))
         count = len(work) if times[-1] < quiet else bisect_left(times, quiet) - 1
