@@ -35,7 +35,7 @@ from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
-_BLOCK = 1 << 14
+_BLOCK = 1 << 16
 _NONE = np.empty(0)
 
 
