@@ -16,24 +16,19 @@ from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
 
-_SIZE = 1 << 14
+_SIZE = 1 << 15
 _GREATEST = sys.float_info.max
 
 
-def pieces(
-    messages: NDArray[Any], times: NDArray[Any], *, in_halves: bool = False
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Arrivals in pieces that fit into a block.
 
     Args:
         messages: their numbers.
         times: when they are, s.
-        in_halves: whether pieces are half as large: what a loop needs that is often interrupted stays closer
-            at hand then (W2X 8 % faster, W1 and W4 5 % slower).
     """
-    size = _SIZE // 2 if in_halves else _SIZE
-    for start in range(0, len(messages), size):
-        yield messages[start : start + size], times[start : start + size]
+    for start in range(0, len(messages), _SIZE):
+        yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
 OUTLIVES = -1
@@ -60,6 +55,11 @@ class Failing:
 
 
 _NONE = Failing([], [], [], [])
+
+
+def floats(column: NDArray[Any]) -> array[float]:
+    """A column that is read number by number: in a sixth of the memory of a list, and made in no time."""
+    return array("d", column.tobytes())
 
 
 def rows_of(messages: NDArray[Any]) -> slice | NDArray[Any]:
@@ -114,9 +114,9 @@ class Block:
         self.messages, self.size, self.first = messages, len(messages), first
         self._rows = rows_of(messages)
         low, high = int(messages.min()), int(messages.max()) + 1
-        self.times: list[float] = times.tolist()
+        self.times = floats(times)
         self.seen = visible
-        self.visible: list[float] = self.times if visible is times else visible.tolist()
+        self.visible = self.times if visible is times else floats(visible)
         places = slice(None) if isinstance(self._rows, slice) else messages - low
         taboos = [] if careful is None else [careful]
         taboos += [hit_by_chance(condition, low, high, messages) for condition in pool.conditions]
@@ -127,8 +127,8 @@ class Block:
         self._taboo = np.logical_or.reduce(taboos) if taboos else None
         self._may_fail = may_fail
         work = self._work(pool, longest, may_outlive=may_outlive)
-        self.stages: list[list[float]] | None = None
-        self.work: list[float] = self._set_stages(pool, work)
+        self.stages: list[array[float]] | None = None
+        self.work = self._set_stages(pool, work)
         self.starts = array("d")
         self.chosen = array("i")
         self.has_skipped = False
@@ -243,7 +243,7 @@ class Block:
         self.is_plain = not (is_any or self.failing.positions)
         return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]
 
-    def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> list[float]:
+    def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> array[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""
         durations = [*self.durations[:-1], last]
         if pool.is_anonymous:
@@ -253,8 +253,8 @@ class Block:
             if pool.hop:
                 durations.insert(0, np.full(self.size, pool.hop))
         if len(durations) == 1 and not pool.hop:
-            return durations[0].tolist()
-        self.stages = [each.tolist() for each in durations]
+            return floats(durations[0])
+        self.stages = [floats(each) for each in durations]
         return self.stages[-1]
 
 

@@ -88,7 +88,7 @@ class QueuePool:
             until: later arrivals are not yet known.
         """
         self.columns.take_in(messages, times)
-        for some, accepted in pieces(messages, times, in_halves=not self.crew.is_alike):
+        for some, accepted in pieces(messages, times):
             self._deliver(self._block_of(some, accepted))
             self._delivered += len(some)
         self.hands.order = max(self.hands.order, self._delivered - 1)
