@@ -26,12 +26,19 @@ from sim.accelerator.inflow import PAD, Inflow
 from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 
-_FEW, _MANY = 8, 24
-"""Records of a fetch that are faster one by one; that are faster as an array."""
+_MANY = 24
+"""Records of a fetch that are faster as an array than one by one."""
 
 
 Column = tuple[int, "array[float]", "array[float]"]
 """Of one partition: which of the member's it is, work on each record, starts so far."""
+
+
+Part = tuple["array[float]", "array[float]", int, int]
+"""Of one partition: work on each record, starts so far, position of the first one fetched, how many are."""
+
+_BYTES = 8
+"""Of a number."""
 
 
 @dataclass(slots=True)
@@ -79,17 +86,60 @@ def rounds(lanes: list[Lane]) -> list[list[Column]]:
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
 
-def _in_a_row(costs: array[float], start: float, begun: array[float]) -> float:
-    """Begin records, each when the one before it has ended; when the last of them does."""
-    if len(costs) < _MANY:
-        begun.extend(accumulate(costs, initial=start))
-    else:
-        times = np.empty(len(costs) + 1)
-        times[0] = start
-        times[1:] = np.frombuffer(costs)
-        np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
-        begun.frombytes(times.tobytes())
-    return begun.pop()
+def _all_of(
+    columns: list[Column], numbers: bytearray, seen: int, stop: int, positions: list[int]
+) -> list[Part]:
+    """What a fetch brings that takes all that has arrived; positions go on behind it."""
+    parts: list[Part] = []
+    for number, costs, begun in columns:
+        count = numbers.count(number, seen, stop)
+        if count:
+            parts.append((costs, begun, positions[number], count))
+            positions[number] += count
+    return parts
+
+
+def _first_of(
+    columns: list[Column], there: list[int], room: int, positions: list[int]
+) -> tuple[list[Part], int, int]:
+    """The same of one that takes no more than it has room for; the room left, and the last partition."""
+    parts: list[Part] = []
+    number = 0
+    for number, costs, begun in columns:
+        first = positions[number]
+        count = min(there[number] - first, room)
+        if count > 0:
+            parts.append((costs, begun, first, count))
+            positions[number] += count
+            room -= count
+            if not room:
+                break
+    return parts, room, number
+
+
+def _in_a_row(parts: list[Part], records: int, start: float) -> float:
+    """Begin so many records in all, each when the one before it has ended; when the last of them does."""
+    if records >= _MANY:
+        return _many_in_a_row(parts, records, start)
+    for costs, begun, first, count in parts:
+        begun.extend(accumulate(costs[first : first + count], initial=start))
+        start = begun.pop()
+    return start
+
+
+def _many_in_a_row(parts: list[Part], records: int, start: float) -> float:
+    """Begin so many records in all, each when the one before it has ended; when the last of them does."""
+    times, at = np.empty(records + 1), 1
+    times[0] = start
+    for costs, _, first, count in parts:
+        times[at : at + count] = np.frombuffer(costs, count=count, offset=_BYTES * first)
+        at += count
+    np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
+    data, at = times.tobytes(), 0
+    for _, begun, _, count in parts:
+        begun.frombytes(data[at : at + _BYTES * count])
+        at += _BYTES * count
+    return times.item(-1)
 
 
 def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR0912, PLR0915 - the hot loop
@@ -151,7 +201,9 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                             is_behind = False
                             last, due = idle, idle + interval
                             timers.clear()
-                    asked, now, until = now, wakes, nextafter(wakes, inf)
+                    asked = now
+                    now = wakes
+                    until = nextafter(wakes, inf)
                     continue
                 if is_behind:
                     timer = due
@@ -200,18 +252,19 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if stop == seen + PAD:
                 stop = bisect_left(times, until, stop)
             if stop - seen < batch:
-                end = now + hop
-                for number, costs, begun in in_turn[turn]:
-                    count = numbers.count(number, seen, stop)
-                    if count:
-                        first = positions[number]
-                        positions[number] = position = first + count
-                        if count < _FEW:
+                if stop - seen >= _MANY:
+                    parts = _all_of(in_turn[turn], numbers, seen, stop, positions)
+                    end = _in_a_row(parts, stop - seen, now + hop)
+                else:
+                    end = now + hop
+                    for number, costs, begun in in_turn[turn]:
+                        count = numbers.count(number, seen, stop)
+                        if count:
+                            first = positions[number]
+                            positions[number] = position = first + count
                             for cost in costs[first:position]:
                                 begun.append(end)
                                 end += cost
-                        else:
-                            end = _in_a_row(costs[first:position], end, begun)
                 if end >= quiet or end <= now:
                     for number, _, begun in columns:
                         count = numbers.count(number, seen, stop)
@@ -229,17 +282,9 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             break
         stop = bisect_left(times, until, seen)
         there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
-        before, room, number = positions[:], batch, 0
-        end = now + hop
-        for number, costs, begun in in_turn[turn]:
-            first = positions[number]
-            position = min(there[number], first + room)
-            if position > first:
-                end = _in_a_row(costs[first:position], end, begun)
-                positions[number] = position
-                room -= position - first
-                if not room:
-                    break
+        before = positions[:]
+        parts, room, number = _first_of(in_turn[turn], there, batch, positions)
+        end = _in_a_row(parts, batch - room, now + hop)
         if room < batch and (end >= quiet or end <= now):
             for number, _, begun in columns:
                 if positions[number] > before[number]:

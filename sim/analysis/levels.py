@@ -186,5 +186,5 @@ def _sorted(parts: list[np.ndarray]) -> np.ndarray:
     parts = [part for part in parts if len(part)]
     if len(parts) == 1 and is_sorted(parts[0]):
         return parts[0]
-    times = np.sort(np.concatenate([np.empty(0), *parts]))
+    times = np.sort(parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts]))
     return times[: int(np.searchsorted(times, np.inf, side="right"))]  # NaN comes last
