@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.accelerator.block import hit_by_chance
+from sim.accelerator.block import hit_by_chance, rows_of
 from sim.accelerator.hands import Hands, timed
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
@@ -51,6 +51,7 @@ class GroupPool:
         copies: those of their copies.
         is_double: by number of the message, whether the log holds it twice.
         has_doubles: whether it holds any.
+        is_written: whether single deliveries were written down since the columns were filled last.
     """
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -94,7 +95,7 @@ class GroupPool:
         self._speeds, self._has_speeds = speeds, bool((speeds != 1).any())
         self._small_of = _small(np.arange(records.partitions))
         self._member_of, self._number_of = _small(members), _small(numbers)
-        self.has_unfinished_work = self._has_copies = False
+        self.has_unfinished_work = self._has_copies = self.is_written = False
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
         """Take in records, and work out all that happens before a time.
@@ -106,9 +107,9 @@ class GroupPool:
         """
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
-        low = len(self.messages)
-        self.messages = np.concatenate((self.messages, messages))
-        self.copies = np.concatenate((self.copies, self._store(messages, times)))
+        low, copies = len(self.messages), self._store(messages, times)
+        self.messages = np.concatenate((self.messages, messages)) if low else messages
+        self.copies = np.concatenate((self.copies, copies)) if low else copies
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
             self._extend(low + start, messages[start:stop], times[start:stop])
@@ -166,10 +167,10 @@ class GroupPool:
         """Give every arrival its copy, and say which; a message that arrives again gets a further one."""
         is_sorted = bool(np.all(messages[1:] > messages[:-1]))
         first = messages if is_sorted else np.unique(messages, return_index=True)[1]
-        self.is_double = np.zeros(self.log.messages, dtype=bool)
         self.has_doubles = len(first) < len(messages)
         copies = messages
         if self.has_doubles:
+            self.is_double = np.zeros(self.log.messages, dtype=bool)
             copies, self._has_copies = messages.copy(), True
             again = np.ones(len(messages), dtype=bool)
             again[first] = False
@@ -177,8 +178,10 @@ class GroupPool:
             copies[again] = np.arange(np.count_nonzero(again)) + self.log.messages
             for message, time in zip(messages.tolist(), times.tolist(), strict=True):
                 self.log.store(message, time)
-        else:
-            np.frombuffer(self.log.accepted)[messages] = times
+            return copies
+        rows = rows_of(messages) if len(messages) else messages
+        if not (len(messages) == self.log.messages and isinstance(rows, slice) and self.log.adopt(times)):
+            np.frombuffer(self.log.accepted)[rows] = times
         return copies
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
@@ -230,15 +233,21 @@ class GroupPool:
         np.frombuffer(log.ended)[copies] = ended
         np.frombuffer(log.fate, dtype=np.uint8)[copies] = Outcome.APPLIED
         deliveries = np.frombuffer(log.deliveries, dtype=np.uint32)
-        deliveries[copies] += 1
+        applications = hands.applications[self.effect]
         hands.first_applied[self.effect][messages] = ended
-        hands.applications[self.effect][messages] += 1
-        np.frombuffer(hands.late[self.effect], dtype=np.uint8)[messages] = 0
+        if self._has_copies or self.is_written:
+            deliveries[copies] += 1
+            applications[messages] += 1
+            np.frombuffer(hands.late[self.effect], dtype=np.uint8)[messages] = 0
+            self.is_written = False
+        else:
+            deliveries[copies] = 1
+            applications[messages] = 1
         self._note(starts, ended, messages)
         begun, ended, places = self.repeats.take()
         messages, one = self.messages[places], np.uint32(1)  # of the column's type: 40 times as fast
         np.add.at(deliveries, self.copies[places], one)
-        np.add.at(hands.applications[self.effect], messages, one)
+        np.add.at(applications, messages, one)
         self._note(begun, ended, messages)
 
     def _note(self, begun: NDArray[Any], ended: NDArray[Any], messages: NDArray[Any]) -> None:

@@ -132,6 +132,7 @@ class Working(Assignment):
             else:
                 owner.log.taken[copy] = now
         owner.log.deliveries[copy] += 1
+        owner.is_written = True
         delivery = owner.hands.work(self._worker, message, now, is_late=is_late)
         owner.repeats.end(lane, position, message)
         if self._ends_late(delivery.end):
