@@ -83,6 +83,7 @@ class GroupPool:
         self.log = self.group.log
         self._partition_of = records.partition_of
         self.messages = self.copies = np.empty(0, dtype=np.int64)
+        self._first: int | None = None
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
@@ -93,8 +94,8 @@ class GroupPool:
                 self._members.append(Member(self, worker, [self._lanes[number] for number in owned]))
                 speeds[list(owned)] = worker.speed
         self._speeds, self._has_speeds = speeds, bool((speeds != 1).any())
-        self._small_of = _small(np.arange(records.partitions))
-        self._member_of, self._number_of = _small(members), _small(numbers)
+        self._smallest = np.min_scalar_type(records.partitions)  # numbers of one byte are sorted fast
+        self._member_of, self._number_of = members.astype(self._smallest), numbers.astype(self._smallest)
         self.has_unfinished_work = self._has_copies = self.is_written = False
 
     def advance(self, messages: NDArray[Any], times: NDArray[Any], until: float = UNLIMITED) -> None:
@@ -110,6 +111,8 @@ class GroupPool:
         low, copies = len(self.messages), self._store(messages, times)
         self.messages = np.concatenate((self.messages, messages)) if low else messages
         self.copies = np.concatenate((self.copies, copies)) if low else copies
+        rows = rows_of(self.messages) if len(self.messages) else slice(0)
+        self._first = rows.start if isinstance(rows, slice) else None
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
             self._extend(low + start, messages[start:stop], times[start:stop])
@@ -187,20 +190,23 @@ class GroupPool:
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the partitions what arrives in a block."""
         first, stop = int(messages.min()), int(messages.max()) + 1
-        work = self.effect.first_attempts(first, stop)[messages - first]
+        rows, work = rows_of(messages), self.effect.first_attempts(first, stop)
+        if not isinstance(rows, slice):
+            work = work[messages - first]
         for condition in self._by_chance:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
         if self.has_doubles:
             work[self.is_double[messages]] = np.inf
-        partitions = self._partition_of[messages]
-        order = np.argsort(self._small_of[partitions], kind="stable")
+        partitions = self._partition_of[rows].astype(self._smallest)
+        order = np.argsort(partitions, kind="stable")
         sorted_partitions = partitions[order]
         work = work[order]
         if self._has_speeds:
             work /= self._speeds[sorted_partitions]
         sorted_times = times[order]
         order += low
-        bounds = np.searchsorted(sorted_partitions, np.arange(len(self._lanes) + 1)).tolist()
+        numbers = np.arange(len(self._lanes) + 1, dtype=self._smallest)
+        bounds = np.searchsorted(sorted_partitions, numbers).tolist()
         for lane, start, stop in zip(self._lanes, bounds, bounds[1:], strict=False):
             lane.extend(sorted_times[start:stop], order[start:stop], work[start:stop])
         self._flow_in(partitions, times)
@@ -209,7 +215,8 @@ class GroupPool:
         """Tell the members what arrives in a block, in line."""
         members = self._member_of[partitions]
         order = np.argsort(members, kind="stable")
-        bounds = np.searchsorted(members[order], np.arange(len(self._members) + 1)).tolist()
+        starts = np.arange(len(self._members) + 1, dtype=self._smallest)
+        bounds = np.searchsorted(members[order], starts).tolist()
         all_times, numbers = times[order], self._number_of[partitions[order]]
         for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
             member.inflow.extend(all_times[start:stop], numbers[start:stop])
@@ -226,7 +233,7 @@ class GroupPool:
         good = ~np.isnan(starts)
         if not good.all():
             starts, order, work = starts[good], order[good], work[good]
-        messages, ended = self.messages[order], starts + work
+        messages, ended = self.messages[order] if self._first is None else order + self._first, starts + work
         copies = self.copies[order] if self._has_copies else messages
         log, hands = self.log, self.hands
         np.frombuffer(log.taken)[copies] = starts
@@ -265,8 +272,3 @@ class GroupPool:
         is_tied &= (starts[1:] == starts[:-1]) | (starts[1:] == times[1:])
         if is_tied.any():
             raise Inexact("two members report at one instant")
-
-
-def _small(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Numbers in as few bytes as possible: those of one or two are sorted by their digits."""
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))

@@ -84,6 +84,7 @@ class PushConsumers(ConsumerOptions):
     """After a failed attempt: tell the topic, which retries; drop the message; or try again in place."""
 
 
+_LARGEST_SUM = 2.0**62
 TICKS = 2.0**36
 """Of a second: busy time is counted in whole ticks, so that sums do not depend on the order of adding up."""
 
@@ -375,7 +376,10 @@ class Pool(Generic[Item]):
         """Count stretches of so many seconds, each in whole ticks; the sum may need more than 64 bits."""
         spent *= TICKS
         ticks = spent.astype(np.int64)
-        self.busy_ticks += (int((ticks >> 32).sum()) << 32) + int((ticks & 0xFFFFFFFF).sum())
+        if float(spent.max(initial=0)) * len(spent) < _LARGEST_SUM:
+            self.busy_ticks += int(ticks.sum())
+        else:
+            self.busy_ticks += (int((ticks >> 32).sum()) << 32) + int((ticks & 0xFFFFFFFF).sum())
 
     def crash_during(
         self, effect: Effect, message: int, attempt: int, now: float

@@ -17,7 +17,7 @@ replication, producers that batch per partition.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from numpy.typing import NDArray
@@ -73,10 +73,14 @@ class Log:
         )
         self.groups: list[Group] = []
         self.pauses = site.faults.pauses(effects)
-        self.partition_numbers: list[int] = self.partition_of.tolist()
         self._site = site
         if self.pauses:
             site.process(self._resume_after_pauses())
+
+    @cached_property
+    def partition_numbers(self) -> list[int]:
+        """The partition of each message, for those who ask for one at a time."""
+        return self.partition_of.tolist()
 
     def accept(self, message: int, now: float) -> bool:
         """Append a message; a log is never full."""
@@ -131,7 +135,6 @@ class Group(Source[int]):
         self.inlet: Inlet | None = None
         self._skipped = Outcome.DEAD_LETTERED if consumers.on_error == "dead_letter" else Outcome.DROPPED
         self._interval = consumers.commit_interval
-        self._partition = log.partition_numbers
         self._records = log.records
         self._expires = log.retention < site.limit
         self._fetched = [0] * log.partitions
@@ -151,6 +154,10 @@ class Group(Source[int]):
         log.groups.append(self)
         site.unfinished.append(self._has_work)
         site.closing.append(self._close)
+
+    @cached_property
+    def _partition(self) -> list[int]:
+        return self.records_of.partition_numbers
 
     def appended(self, partition: int, now: float) -> None:
         """There may be something to fetch: wake the member that owns the partition."""
