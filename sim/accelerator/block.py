@@ -7,6 +7,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ class Failing:
 
 
 _NONE = Failing([], [], [], [])
+_NOWHERE = np.empty(0, dtype=np.int64)
 
 
 def floats(column: NDArray[Any]) -> array[float]:
@@ -205,9 +207,22 @@ class Block:
         self.chosen.append(0)
         return int(self.messages[len(self.starts) - 1])
 
-    def rows(self, good: Any) -> Any:
-        """Where the messages stand in the columns."""
-        return self._rows if isinstance(good, slice) else self.messages[good]
+    @cached_property
+    def left_out(self) -> NDArray[Any]:
+        """Positions of those that did not take the hot loop, or may not go well, once all are delivered."""
+        skipped = np.flatnonzero(np.isnan(np.frombuffer(self.starts))) if self.has_skipped else _NOWHERE
+        failing = np.array(self.failing.positions, dtype=np.int64)
+        return np.union1d(skipped, failing) if len(skipped) and len(failing) else np.append(skipped, failing)
+
+    def fill(self, column: NDArray[Any], values: Any) -> None:
+        """Write values, one for each message or the same for all, for those that are not left out."""
+        if not len(self.left_out):
+            column[self._rows] = values
+            return
+        left_out = self.messages[self.left_out]
+        kept = column[left_out]
+        column[self._rows] = values
+        column[left_out] = kept
 
     def first_delivery(self, position: int) -> tuple[list[float], bool] | None:
         """What the first delivery of a message takes, s at normal speed, until it fails or is done.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,6 @@ from sim.accelerator.hands import Hands
 from sim.accelerator.publishing import accept
 from sim.engine.ledger import CopyLog
 from sim.vocabulary import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What has just been filled in.
-
-    Attributes:
-        rows: the messages, as a slice or their numbers.
-        good: which of the block they are.
-        ended: when the work on each was done, s.
-    """
-
-    rows: Any
-    good: Any
-    ended: NDArray[Any]
 
 
 class Columns:
@@ -62,33 +46,33 @@ class Columns:
         """Messages are accepted, each for the first time."""
         accept(self.log, messages, times)
 
-    def write(self, block: Block, crew: Crew) -> Written:
-        """All that the hot loop has delivered of a block."""
-        starts = np.frombuffer(block.starts) if block.size else np.empty(0)
-        good: Any = slice(None)
-        if block.has_skipped or block.failing.positions:
-            good = ~np.isnan(starts)
-            good[block.failing.positions] = False
-        rows, starts = block.rows(good), starts[good]
-        self.taken[rows] = starts
-        self.deliveries[rows] = 1
+    def write(self, block: Block, crew: Crew) -> NDArray[Any]:
+        """Fill in all that the hot loop has delivered of a block, and that went well.
+
+        Returns:
+            When the work on each was done, s; without meaning for the others.
+        """
+        starts, left_out = np.frombuffer(block.starts).copy(), block.left_out
+        starts[left_out] = block.visible[0]  # any number at which nothing stumbles
+        block.fill(self.taken, starts)
+        block.fill(self.deliveries, 1)
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
-            speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)[good]]
+            speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)]
         is_normal = crew.is_alike and speeds == 1
         pool, hands = self._pool, self.hands
         now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now
-            spent = durations[good]
-            now = begun + (spent if is_normal else spent / speeds)
-            hands.first_applied[effect][rows] = now
-            hands.applications[effect][rows] = 1
-            pool.count_busy_times(begun, now)
+            now = begun + (durations if is_normal else durations / speeds)
+            block.fill(hands.first_applied[effect], now)
+            block.fill(hands.applications[effect], 1)
+            pool.count_busy_times(begun, now, left_out)
             if hands.tells:
                 orders = np.arange(block.first, block.first + block.size, dtype=float)
-                hands.tell(now, begun, orders[good], block.messages[good])
-        crew.note(now, begun, starts)
-        self.ended[rows] = now
-        self.fate[rows] = Outcome.APPLIED
-        return Written(rows, good, now)
+                hands.tell(*(np.delete(each, left_out) for each in (now, begun, orders, block.messages)))
+        if crew.ends is not None:
+            crew.note(*(np.delete(each, left_out) for each in (now, begun, starts)))
+        block.fill(self.ended, now)
+        block.fill(self.fate, Outcome.APPLIED)
+        return now

@@ -83,8 +83,8 @@ class PushPool:
                     self._push_again()
                 else:
                     self._push(block, due)
-            written = self._columns.write(block, self.crew)
-            self._pushed[written.rows] = arrivals[written.good]
+            self._columns.write(block, self.crew)
+            block.fill(self._pushed, arrivals)
             self._delivered += block.size
         self.hands.order = self._delivered - 0.5
         while self._next_due() < min(until, self._limit):

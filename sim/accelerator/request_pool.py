@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.block import Block, pieces
-from sim.accelerator.columns import Written
 from sim.accelerator.service import Service
 from sim.components.consumer import CRASHED, DONE, Pool, Work
 from sim.components.requests import Requests
@@ -71,9 +70,9 @@ class RequestPool:
                     now = block.visible[block.position]
                     self.hands.order = self._delivered + block.position
                     self._serve(block.skip(), now)
-            written = self._columns.write(block, self.crew)
-            self._columns.accepted[written.rows] = made[written.good]
-            self._answer(written, made[written.good])
+            ended = self._columns.write(block, self.crew)
+            block.fill(self._columns.accepted, made)
+            self._answer(block, made, ended)
             self._delivered += block.size
         self.crew.check(until)
 
@@ -121,13 +120,14 @@ class RequestPool:
         elif reply is not Reply.NONE:
             self._ledger.answer(message, reply, answered)
 
-    def _answer(self, written: Written, published: NDArray[Any]) -> None:
+    def _answer(self, block: Block, published: NDArray[Any], ended: NDArray[Any]) -> None:
         """The same for all that went well."""
-        answered = written.ended + self.requests.hop
-        self._reply[written.rows] = Reply.OK
-        self._reply_time[written.rows] = answered
-        if self.requests.timeout is not None:
+        answered = ended + self.requests.hop
+        if self.requests.timeout is None:
+            block.fill(self._reply, Reply.OK)
+            block.fill(self._reply_time, answered)
+        else:
             given_up = published + self.requests.timeout
             is_late = answered > given_up
-            self._reply[written.rows] = np.where(is_late, Reply.ERROR, Reply.OK)
-            self._reply_time[written.rows] = np.where(is_late, given_up, answered)
+            block.fill(self._reply, np.where(is_late, Reply.ERROR, Reply.OK))
+            block.fill(self._reply_time, np.where(is_late, given_up, answered))

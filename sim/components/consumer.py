@@ -363,13 +363,23 @@ class Pool(Generic[Item]):
         if start < end:
             self.busy_ticks += int((end - start) * TICKS)
 
-    def count_busy_times(self, starts: NDArray[Any], ends: NDArray[Any]) -> None:
-        """The same for many stretches, each from one time to another; both of shape (stretches,)."""
+    def count_busy_times(
+        self, starts: NDArray[Any], ends: NDArray[Any], left_out: NDArray[Any] | None = None
+    ) -> None:
+        """The same for many stretches, each from one time to another; both of shape (stretches,).
+
+        Args:
+            starts: s.
+            ends: s.
+            left_out: the places of those that do not count.
+        """
         low, high = self.site.window
-        if len(starts) and starts.min() >= low and ends.max() <= high:
+        if len(starts) and np.min(starts) >= low and np.max(ends) <= high:
             spent = ends - starts
         else:
             spent = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0)
+        if left_out is not None:
+            spent[left_out] = 0.0
         self._add_up(spent)
 
     def _add_up(self, spent: NDArray[Any]) -> None:

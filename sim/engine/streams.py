@@ -138,16 +138,18 @@ class AttachedDraws:
         ]
 
     def at(self, messages: NDArray[Any], attempt: int) -> NDArray[Any]:
-        """The values of some messages at one attempt."""
+        """The values of some messages, at least one, at one attempt."""
         shift = _SHIFTS[min(attempt, _DEEP)]
         numbers = messages + self._numbering.first
         blocks = numbers >> shift
-        distinct = np.unique(blocks).tolist()
+        lowest, highest = int(blocks.min()), int(blocks.max())
+        distinct = [lowest] if lowest == highest else np.unique(blocks).tolist()
         at_hand = self._at_hand([attempt << _NUMBER_BITS | block for block in distinct])
+        numbers &= _WITHIN[shift]
         values = np.empty(len(messages))
         for block in distinct:
-            those = blocks == block
-            values[those] = at_hand[attempt << _NUMBER_BITS | block][numbers[those] & _WITHIN[shift]]
+            those: Any = slice(None) if lowest == highest else blocks == block
+            values[those] = at_hand[attempt << _NUMBER_BITS | block][numbers[those]]
         self._let_go()
         return values
 
