@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, repeat
+from heapq import merge
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -79,18 +80,23 @@ class Outage(NamedTuple):  # made in half the time of a dataclass
 
 
 class Outages(Sequence[Outage]):
-    """Crashes of one worker, made as they are looked at: a run can have 100,000, and end before most of them.
+    """Outages of one worker, made as they are looked at: a run can have 100,000, and end before most of them.
 
     Args:
-        windows: when it is away.
+        count: how many there are.
+        following: all of them, sorted by start.
+        all_lose: see there.
+
+    Attributes:
+        all_lose: whether whoever goes away then loses what is in hand.
     """
 
-    def __init__(self, windows: Windows) -> None:
-        self._windows = windows
+    def __init__(self, count: int, following: Iterable[Outage], *, all_lose: bool) -> None:
+        self._count, self._following, self.all_lose = count, iter(following), all_lose
         self._made: list[Outage] = []
 
     def __len__(self) -> int:
-        return len(self._windows.starts)
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> Outage: ...
@@ -100,16 +106,26 @@ class Outages(Sequence[Outage]):
 
     def __getitem__(self, index: int | slice) -> Outage | list[Outage]:
         made = self._made
-        if not isinstance(index, int) or index < 0 or index >= len(made):
-            stop = index + _AT_ONCE if isinstance(index, int) and index >= 0 else len(self)
-            starts, ends = self._windows.starts[len(made) : stop], self._windows.ends[len(made) : stop]
-            made += map(Outage, starts, ends, repeat("lose"))
+        if not isinstance(index, int) or index < 0:
+            made += self._following
+        elif index >= len(made):
+            made += islice(self._following, index + _AT_ONCE - len(made))
         return made[index]
 
 
 def all_lose(outages: Sequence[Outage]) -> bool:
-    """Whether whoever goes away then loses what is in hand; crashes that are not made yet stay so."""
-    return isinstance(outages, Outages) or all(outage.in_hand == "lose" for outage in outages)
+    """Whether whoever goes away then loses what is in hand."""
+    if isinstance(outages, Outages):
+        return outages.all_lose
+    return all(outage.in_hand == "lose" for outage in outages)
+
+
+def _merged(parts: Sequence[Sequence[Outage]]) -> Sequence[Outage]:
+    """Outages of several faults, sorted by start."""
+    if len(parts) < 2:
+        return parts[0] if parts else []
+    count = sum(len(part) for part in parts)
+    return Outages(count, merge(*parts, key=itemgetter(0)), all_lose=all(map(all_lose, parts)))
 
 
 class Condition:
@@ -227,10 +243,7 @@ class FaultPlan:
                 if more:
                     outages.append(more)
                     self._first_outage[name] = min(self._first_outage[name], more[0].start)
-        return [
-            parts[0] if len(parts) == 1 else sorted(chain(*parts), key=itemgetter(0))  # by their start
-            for parts in away
-        ]
+        return [_merged(parts) for parts in away]
 
     def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
         """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""
@@ -340,8 +353,10 @@ class FaultPlan:
 
     def _crashes(self, name: str, fault: Crash, entity: str, workers: int) -> Sequence[Sequence[Outage]]:
         if fault.mean_up is not None:
+            drawn = [self._alternating(fault, "fault", name, entity, worker) for worker in range(workers)]
             return [
-                Outages(self._alternating(fault, "fault", name, entity, worker)) for worker in range(workers)
+                Outages(len(each.starts), map(Outage, each.starts, each.ends, repeat("lose")), all_lose=True)
+                for each in drawn
             ]
         away: list[list[Outage]] = [[] for _ in range(workers)]
         if fault.at is not None:
