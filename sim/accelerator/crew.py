@@ -93,8 +93,11 @@ class Crew:
         left = ends >= until
         self.ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
         in_order = np.sort(ends)
-        if not (in_order[1:] == in_order[:-1]).any():
+        is_shared = in_order[1:] == in_order[:-1]
+        if not is_shared.any():
             return
+        shared = np.isin(ends, np.unique(in_order[1:][is_shared]))
+        ends, scheduled, starts = ends[shared], scheduled[shared], starts[shared]
         turn = np.lexsort((starts, scheduled, ends))
         ends, scheduled, starts = ends[turn], scheduled[turn], starts[turn]
         is_tie = (ends[1:] == ends[:-1]) & (scheduled[1:] == scheduled[:-1]) & (starts[1:] > starts[:-1])
