@@ -14,6 +14,7 @@ attempt, which is one more thing in line.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from heapq import heappop
 from itertools import chain
 from typing import Any
@@ -153,7 +154,7 @@ class QueuePool:
         if not (
             bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit)
         ):
-            again = redeliveries.again(self._returns, self._step)
+            again = redeliveries.again(self._returns, self._step, self._go_wrong)
             next(again)
             crew.deliver(block, self._in_turn(again.send) if self._arrives_first else again.send, self._care)
         while redeliveries.has_more():
@@ -249,6 +250,27 @@ class QueuePool:
         if self.queue.options.late_delete:
             rare.gone, rare.by = first.gone, first.worker
         self._returns.add(redeliveries.due, redeliveries.block.first + first.position, copy)
+
+    def _go_wrong(
+        self, position: int, failed_at: int, due: float, stages: Sequence[float], fails: bool
+    ) -> bool:
+        """The same at one go, if its second delivery is of the common kind, which is done then."""
+        copy, log, hands = self._block.messages.item(position), self.log, self.hands
+        if due >= self._limit or due >= log.accepted[copy] + self._retention:
+            return False
+        reached = self._rough.effects[: failed_at + 1]
+        for _, attempts in reached:
+            attempts[copy] = 1
+        rare = self._rare[copy] = Rare(1)
+        hands.order += NEXT
+        if self._rough.hand(log, copy, due, stages, fails, rare):
+            log.returned.append(due)
+            return True
+        hands.order -= NEXT
+        del self._rare[copy]
+        for _, attempts in reached:
+            del attempts[copy]
+        return False
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""

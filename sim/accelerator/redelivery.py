@@ -10,6 +10,7 @@ well the second time is handed to the pool (:mod:`sim.accelerator.queue_pool`).
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from heapq import heapreplace
@@ -27,6 +28,11 @@ from sim.accelerator.returns import Returns
 from sim.components.effect import Effect
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
+
+GoWrong = Callable[[int, int, float, tuple[float, ...], bool], bool]
+"""Sees to a copy that is visible again, if what comes of it is common: whether it is. Arguments: its position
+in the block, where its first delivery failed, when it is visible, what its second delivery takes, and whether
+that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,12 @@ class Redeliveries:
         self.due = (
             block.visible[self._failing.positions[0]] + timeout if self._failing.positions else UNLIMITED
         )
-        self._done: list[tuple[int, float, int, float]] = []
+        self._indices, self._workers = array("i"), array("i")
+        self._starts, self._orders = array("d"), array("d")
 
-    def again(self, returns: Returns, step: Callable[[], None]) -> Generator[float, float]:  # noqa: C901, PLR0912, PLR0915
+    def again(  # noqa: C901, PLR0912, PLR0915
+        self, returns: Returns, step: Callable[[], None], go_wrong: GoWrong
+    ) -> Generator[float, float]:
         """See to all that comes back by the times that are sent.
 
         A generator, so that all it needs stays at hand: the hot loop sends it a time with every fiftieth
@@ -80,6 +89,7 @@ class Redeliveries:
         Args:
             returns: copies that come back and are none of these.
             step: lets the next one of all happen, whatever it is.
+            go_wrong: see there.
 
         Yields:
             When anything comes back next; not later than that.
@@ -94,7 +104,8 @@ class Redeliveries:
         starts, each, under_way, bounds = block.starts, failing.each, crew.under_way, crew.bounds
         hop, retention, is_alike, limits = self._pool.hop, self._retention, crew.is_alike, crew.bounds.limits
         times, free, speeds, count = crew.times, crew.free, crew.speeds, len(failing.each)
-        done = self._done
+        note_index, note_start = self._indices.append, self._starts.append
+        note_worker, note_order = self._workers.append, self._orders.append
         until = yield UNLIMITED
         while True:
             other = returns.due
@@ -136,14 +147,21 @@ class Redeliveries:
                     and end <= start + timeout
                     and end <= block.times[position] + retention
                 ):
-                    break
+                    if not go_wrong(position, failed_at, due, durations, fails):
+                        break
+                    other = returns.due
+                    index += 1
+                    continue
                 if is_alike:
                     heapreplace(times, end)
                 else:
                     heapreplace(free, (end, begun, bounds.count, worker))
                 bounds.count += 1
                 hands.order += NEXT
-                done.append((index, start, worker, hands.order))
+                note_index(index)
+                note_start(start)
+                note_worker(worker)
+                note_order(hands.order)
                 index += 1
             self._next, self.due = index, due
             due = min(due, other)
@@ -190,7 +208,7 @@ class Redeliveries:
         taken = ~np.isnan(starts)
         failed_at[failed_at == OUTLIVES] = len(self._pool.effects)
         self._write_first(columns, positions[taken], failed_at[taken], starts[taken])
-        if self._done:
+        if self._indices:
             self._write_second(columns, positions)
 
     def _write_first(
@@ -221,7 +239,8 @@ class Redeliveries:
     def _write_second(self, columns: Columns, positions: NDArray[Any]) -> None:
         """Deliveries that end well."""
         pool, log = self._pool, columns.log
-        indices, starts, workers, orders = (np.array(column) for column in zip(*self._done, strict=True))
+        indices, workers = (np.frombuffer(each, dtype=np.int32) for each in (self._indices, self._workers))
+        starts, orders = np.frombuffer(self._starts), np.frombuffer(self._orders)
         rows = self.block.messages[positions[indices]]
         columns.deliveries[rows] = 2
         log.returned.frombytes((columns.taken[rows] + self._timeout).tobytes())
