@@ -60,7 +60,7 @@ _NOWHERE = np.empty(0, dtype=np.int64)
 
 
 def floats(column: NDArray[Any]) -> array[float]:
-    """A column that is read number by number: in a sixth of the memory of a list, and made in no time."""
+    """A column that is read number by number: in a quarter of the memory of a list, and made in no time."""
     return array("d", column.tobytes())
 
 
@@ -213,6 +213,12 @@ class Block:
         skipped = np.flatnonzero(np.isnan(np.frombuffer(self.starts))) if self.has_skipped else _NOWHERE
         failing = np.array(self.failing.positions, dtype=np.int64)
         return np.union1d(skipped, failing) if len(skipped) and len(failing) else np.append(skipped, failing)
+
+    def kept(self, *columns: NDArray[Any]) -> list[NDArray[Any]]:
+        """Of columns with a value for each message those that are not left out."""
+        if not len(self.left_out):
+            return list(columns)
+        return [np.delete(column, self.left_out) for column in columns]
 
     def fill(self, column: NDArray[Any], values: Any) -> None:
         """Write values, one for each message or the same for all, for those that are not left out."""

@@ -70,9 +70,9 @@ class Columns:
             pool.count_busy_times(begun, now, left_out)
             if hands.tells:
                 orders = np.arange(block.first, block.first + block.size, dtype=float)
-                hands.tell(*(np.delete(each, left_out) for each in (now, begun, orders, block.messages)))
+                hands.tell(*block.kept(now, begun, orders, block.messages))
         if crew.ends is not None:
-            crew.note(*(np.delete(each, left_out) for each in (now, begun, starts)))
+            crew.note(*block.kept(now, begun, starts))
         block.fill(self.ended, now)
         block.fill(self.fate, Outcome.APPLIED)
         return now

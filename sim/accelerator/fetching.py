@@ -81,7 +81,7 @@ class Fetches:
 
 
 def rounds(lanes: list[Lane]) -> list[list[Column]]:
-    """The columns of partitions, which stay the same lists, by the one that comes first; the first again."""
+    """The columns of partitions, which change in place, by the one that comes first; the first one again."""
     columns = [(number, lane.work, lane.starts) for number, lane in enumerate(lanes)]
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
@@ -128,7 +128,7 @@ def _in_a_row(parts: list[Part], records: int, start: float) -> float:
 
 
 def _many_in_a_row(parts: list[Part], records: int, start: float) -> float:
-    """Begin so many records in all, each when the one before it has ended; when the last of them does."""
+    """The same, added up as one array."""
     times, at = np.empty(records + 1), 1
     times[0] = start
     for costs, _, first, count in parts:
@@ -254,7 +254,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if stop - seen < batch:
                 if stop - seen >= _MANY:
                     parts = _all_of(in_turn[turn], numbers, seen, stop, positions)
-                    end = _in_a_row(parts, stop - seen, now + hop)
+                    end = _many_in_a_row(parts, stop - seen, now + hop)
                 else:
                     end = now + hop
                     for number, costs, begun in in_turn[turn]:

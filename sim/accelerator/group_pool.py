@@ -49,8 +49,7 @@ class GroupPool:
         has_unfinished_work: whether a member holds something when the run is cut off.
         messages: numbers of the messages, in the order of their arrival.
         copies: those of their copies.
-        is_double: by number of the message, whether the log holds it twice.
-        has_doubles: whether it holds any.
+        is_double: by number of the message, whether the log holds it twice; None if it holds none.
         is_written: whether single deliveries were written down since the columns were filled last.
     """
 
@@ -84,6 +83,7 @@ class GroupPool:
         self._partition_of = records.partition_of
         self.messages = self.copies = np.empty(0, dtype=np.int64)
         self._first: int | None = None
+        self.is_double: NDArray[Any] | None = None
         self._lanes = [Lane(number) for number in range(records.partitions)]
         self._members: list[Member] = []
         speeds = np.ones(records.partitions)
@@ -109,10 +109,10 @@ class GroupPool:
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
         low, copies = len(self.messages), self._store(messages, times)
-        self.messages = np.concatenate((self.messages, messages)) if low else messages
-        self.copies = np.concatenate((self.copies, copies)) if low else copies
-        rows = rows_of(self.messages) if len(self.messages) else slice(0)
-        self._first = rows.start if isinstance(rows, slice) else None
+        if low:
+            self._keep(np.concatenate((self.messages, messages)), np.concatenate((self.copies, copies)))
+        else:
+            self._keep(messages, copies)
         for start in range(0, len(messages), _BLOCK):
             stop = min(start + _BLOCK, len(messages))
             self._extend(low + start, messages[start:stop], times[start:stop])
@@ -149,10 +149,16 @@ class GroupPool:
         self.hands.turn_page(ledger, final)
         kept = [lane.order.item(0) for lane in self._lanes if len(lane.order)]
         gone = min(kept, default=len(self.messages))
-        self.messages, self.copies = self.messages[gone:] - final, self.copies[gone:] - final
+        self._keep(self.messages[gone:] - final, self.copies[gone:] - final)
         for lane in self._lanes:
             lane.order -= gone
         self.repeats.leave_out(gone, self._lanes, final)
+
+    def _keep(self, messages: NDArray[Any], copies: NDArray[Any]) -> None:
+        """These messages and copies are known, in the order of their arrival."""
+        self.messages, self.copies = messages, copies
+        rows = rows_of(messages) if len(messages) else None
+        self._first = rows.start if isinstance(rows, slice) else None
 
     def end(self, copy: int, fate: Outcome, now: float) -> None:
         """A record is done with for good."""
@@ -170,9 +176,8 @@ class GroupPool:
         """Give every arrival its copy, and say which; a message that arrives again gets a further one."""
         is_sorted = bool(np.all(messages[1:] > messages[:-1]))
         first = messages if is_sorted else np.unique(messages, return_index=True)[1]
-        self.has_doubles = len(first) < len(messages)
-        copies = messages
-        if self.has_doubles:
+        copies, self.is_double = messages, None
+        if len(first) < len(messages):
             self.is_double = np.zeros(self.log.messages, dtype=bool)
             copies, self._has_copies = messages.copy(), True
             again = np.ones(len(messages), dtype=bool)
@@ -193,9 +198,11 @@ class GroupPool:
         rows, work = rows_of(messages), self.effect.first_attempts(first, stop)
         if not isinstance(rows, slice):
             work = work[messages - first]
+        elif self._by_chance or self.is_double is not None:
+            work = work.copy()  # it may be the effect's own
         for condition in self._by_chance:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
-        if self.has_doubles:
+        if self.is_double is not None:
             work[self.is_double[messages]] = np.inf
         partitions = self._partition_of[rows].astype(self._smallest)
         order = np.argsort(partitions, kind="stable")

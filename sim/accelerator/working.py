@@ -99,8 +99,7 @@ class Working(Assignment):
     def _repeat(self, lane: Lane, position: int, stop: int, quiet: float) -> int:
         """The same for records that have been done before."""
         owner, speed = self._owner, self._worker.speed
-        is_double = owner.is_double if owner.has_doubles else None
-        work = owner.repeats.look_ahead(lane, position, stop, owner.messages, is_double)
+        work = owner.repeats.look_ahead(lane, position, stop, owner.messages, owner.is_double)
         starts = self._spend(work if speed == 1 else [each / speed for each in work], quiet)
         owner.repeats.note(lane, position, starts, self._now)
         lane.done += len(starts)

@@ -176,7 +176,7 @@ def lag_series(record: Record, step: float, known: list[Holder] | None = None) -
                 "backlog": counts.level(*wait(holder.copies)),
                 "in_flight": counts.level(*work(holder.copies)),
                 "age": age_at(holder.copies, record.published, grid),
-                "lag": _lag_at(holder.copies, grid, counts),
+                "lag": lag_at(holder.copies, grid, counts),
             }
         )
         for holder in known
@@ -247,13 +247,16 @@ def held_at_a_point(copies: Copies, grid: np.ndarray) -> np.ndarray:
     return np.flatnonzero((ended > next_point) | (np.isnan(ended) & np.isfinite(next_point)))
 
 
-def lag_at(copies: Copies, grid: np.ndarray) -> np.ndarray:
-    """End offset - committed offset, summed over partitions; NaN for anything but a stream."""
-    return _lag_at(copies, grid, Counts(grid))
+def lag_at(copies: Copies, grid: np.ndarray, counts: Counts | None = None) -> np.ndarray:
+    """End offset - committed offset, summed over partitions; NaN for anything but a stream.
 
+    All partitions together need not be told apart: what each commit adds is summed up.
 
-def _lag_at(copies: Copies, grid: np.ndarray, counts: Counts) -> np.ndarray:
-    """The same. All partitions together need not be told apart: what each commit adds is summed up."""
+    Args:
+        copies: of one holder.
+        grid: sorted times in seconds, shape (points,).
+        counts: of what has been counted at these points.
+    """
     if copies.checkpoints is None:
         return np.full(len(grid), np.nan)
     commits = copies.checkpoints
@@ -267,7 +270,7 @@ def _lag_at(copies: Copies, grid: np.ndarray, counts: Counts) -> np.ndarray:
     committed[1 + by_place] = more
     np.cumsum(committed, out=committed)
     done = committed[np.searchsorted(commits.time, grid, side="right")]
-    return (counts.level([copies.accepted], []) - done).astype(float)
+    return ((counts or Counts(grid)).level([copies.accepted], []) - done).astype(float)
 
 
 @dataclass(frozen=True)
@@ -328,10 +331,10 @@ def by_partition(where: np.ndarray, accepted: np.ndarray, commits: Commits) -> d
     by_place = np.argsort(commits.partition, kind="stable")
     place, times, offsets = (each[by_place] for each in (commits.partition, commits.time, commits.offset))
     partitions = 1 + max((int(each.max()) for each in (where, place) if len(each)), default=-1)
-    ends, rows = (np.cumsum(np.bincount(each, minlength=partitions)) for each in (where, place))
+    ends, rows = (np.cumsum(np.append(0, np.bincount(each, minlength=partitions))) for each in (where, place))
     found: dict[int, Partition] = {}
     for number in range(partitions):
-        mine, its = (slice(each[number - 1] if number else 0, each[number]) for each in (ends, rows))
+        mine, its = slice(ends[number], ends[number + 1]), slice(rows[number], rows[number + 1])
         if mine.stop > mine.start or its.stop > its.start:
             found[number] = Partition(accepted[mine], times[its], offsets[its])
     return found
