@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MUCH = 0.25
-"""Of the records that are kept: less is not worth moving a backlog to the front of its lists."""
+"""Of the records that are kept: less is not worth moving a backlog to the front."""
 
 
 class _Tail:
