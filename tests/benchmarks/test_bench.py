@@ -87,7 +87,7 @@ def test_a_standing_backlog_stands() -> None:
 def test_only_chooses_by_name_or_family() -> None:
     """W3 is all of W3; a name that is none is refused with those that are."""
     sizes = ["W3 small", "W3 medium", "W3 large"]
-    assert chosen("W1,W3") == ["W1", *sizes, *(f"{size} crashes" for size in sizes)]
+    assert chosen("W1,W3") == ["W1", *sizes, "W3 small crashes", "W3 large crashes", "W3 storm"]
     assert chosen("W2X two effects") == ["W2X two effects"]
     with pytest.raises(ValueError, match="no workload is called 'W9'; there are W1, W2X"):
         chosen("W1,W9")
