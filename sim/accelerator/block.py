@@ -32,6 +32,9 @@ def pieces(messages: NDArray[Any], times: NDArray[Any]) -> Iterator[tuple[NDArra
         yield messages[start : start + _SIZE], times[start : start + _SIZE]
 
 
+_BYTE = 256
+"""Workers whose numbers fit into bytes, which are noted faster."""
+
 OUTLIVES = -1
 
 
@@ -132,7 +135,7 @@ class Block:
         self.stages: list[array[float]] | None = None
         self.work = self._set_stages(pool, work)
         self.starts = array("d")
-        self.chosen = array("i")
+        self.chosen: bytearray | array[int] = bytearray() if len(pool.workers) <= _BYTE else array("i")
         self.has_skipped = False
         self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
@@ -213,6 +216,10 @@ class Block:
         skipped = np.flatnonzero(np.isnan(np.frombuffer(self.starts))) if self.has_skipped else _NOWHERE
         failing = np.array(self.failing.positions, dtype=np.int64)
         return np.union1d(skipped, failing) if len(skipped) and len(failing) else np.append(skipped, failing)
+
+    def workers(self) -> NDArray[Any]:
+        """Who took each message so far."""
+        return np.frombuffer(self.chosen, dtype=np.uint8 if isinstance(self.chosen, bytearray) else np.int32)
 
     def kept(self, *columns: NDArray[Any]) -> list[NDArray[Any]]:
         """Of columns with a value for each message those that are not left out."""

@@ -58,7 +58,7 @@ class Columns:
         block.fill(self.deliveries, 1)
         speeds: Any = crew.speeds[0]
         if not crew.is_alike:
-            speeds = np.array(crew.speeds)[np.frombuffer(block.chosen, dtype=np.int32)]
+            speeds = np.array(crew.speeds)[block.workers()]
         is_normal = crew.is_alike and speeds == 1
         pool, hands = self._pool, self.hands
         now = begun = starts + pool.hop if pool.hop else starts

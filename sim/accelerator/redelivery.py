@@ -219,10 +219,7 @@ class Redeliveries:
         rows = block.messages[positions]
         columns.taken[rows] = starts
         columns.deliveries[rows] = np.maximum(columns.deliveries[rows], 1)
-        chosen = (
-            block.chosen if self._crew.is_alike else np.frombuffer(block.chosen, dtype=np.int32)[positions]
-        )
-        speeds = self._speeds(chosen)
+        speeds = self._speeds(None if self._crew.is_alike else block.workers()[positions])
         now = scheduled = starts + pool.hop if pool.hop else starts
         for place, (effect, durations) in enumerate(zip(pool.effects, block.durations, strict=True)):
             begun, now = now, now + durations[positions] / speeds  # which is none after the failure
