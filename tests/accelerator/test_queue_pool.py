@@ -22,6 +22,16 @@ def test_messages_that_fail_come_back(pool, max_receives):
     assert record.copies[0].deliveries.max() == max_receives
 
 
+@pytest.mark.parametrize("count", [256, 257])
+def test_more_workers_than_a_byte_has_numbers(count):
+    """They are told apart all the same."""
+    effects = {"db": {"service": {"mean": "20s", "distribution": "exponential"}, "failure": 0.1}}
+    pool = {"count": count, "speeds": [1, 2]}
+    queue = {"visibility_timeout": "60s"}
+    record = both("single_broker", effects=effects, horizon="300s", queue=queue, consumers=pool)
+    assert record.copies[0].deliveries.max() > 1
+
+
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_message_that_comes_back_may_have_expired(pool):
     """Its retention is over before, or while nobody is free."""
