@@ -7,6 +7,7 @@ known when it starts, and nothing has to be undone. Left out: faults that the si
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import merge
@@ -25,6 +26,8 @@ from sim.vocabulary import FaultKind, Role
 
 _AT_ONCE = 64
 """Outages that are made at a time."""
+_MOST_AT_ONCE = 1 << 16
+"""Random windows that are drawn at a time."""
 
 
 class Windows:
@@ -344,8 +347,10 @@ class FaultPlan:
         assert fault.mean_down is not None
         rng = self._streams.generator(*map(str, entity[:1]), *entity[1:])
         times = np.zeros(1)
-        while times[-1] < self._limit:  # twice as many at a time, as often as needed
-            drawn = rng.exponential((fault.mean_up, fault.mean_down), (32 + len(times) // 2, 2)).ravel()
+        expected = self._limit / (fault.mean_up + fault.mean_down)
+        count = int(min(expected + 4 * math.sqrt(expected), _MOST_AT_ONCE)) + 32  # mostly enough
+        while times[-1] < self._limit:
+            drawn = rng.exponential((fault.mean_up, fault.mean_down), (count, 2)).ravel()
             times = np.append(times, np.add.accumulate(np.append(times[-1], drawn))[1:])
         starts, ends = times[1::2], times[2::2]
         count = int(np.searchsorted(starts, self._limit))
