@@ -137,7 +137,6 @@ class Block:
         self.starts = array("d")
         self.chosen: bytearray | array[int] = bytearray() if len(pool.workers) <= _BYTE else array("i")
         self.has_skipped = False
-        self._careful: list[int] = [*np.flatnonzero(np.isinf(work)).tolist(), self.size]
         self._next = 0
 
     def _draw(
@@ -191,6 +190,10 @@ class Block:
         numbers, failed_at, fails_again = positions.tolist(), effects.tolist(), (failed_again >= 0).tolist()
         each = list(zip(numbers, failed_at, durations, fails_again, strict=True))
         self.failing = Failing(numbers, failed_at, each, seconds)
+
+    @cached_property
+    def _careful(self) -> list[int]:
+        return [*np.flatnonzero(np.isinf(np.frombuffer(self.work))).tolist(), self.size]
 
     def next_careful(self) -> int:
         """The position of the next message that the hot loop must not take."""

@@ -26,7 +26,7 @@ from sim.accelerator.block import hit_by_chance, rows_of
 from sim.accelerator.hands import Hands, timed
 from sim.accelerator.lane import Lane
 from sim.accelerator.member import Member
-from sim.accelerator.publishing import Inexact
+from sim.accelerator.publishing import Inexact, accept
 from sim.accelerator.repeats import Repeats
 from sim.components.consumer import Pool
 from sim.components.log import Group
@@ -187,9 +187,7 @@ class GroupPool:
             for message, time in zip(messages.tolist(), times.tolist(), strict=True):
                 self.log.store(message, time)
             return copies
-        rows = rows_of(messages) if len(messages) else messages
-        if not (len(messages) == self.log.messages and isinstance(rows, slice) and self.log.adopt(times)):
-            np.frombuffer(self.log.accepted)[rows] = times
+        accept(self.log, messages, times)
         return copies
 
     def _extend(self, low: int, messages: NDArray[Any], times: NDArray[Any]) -> None:

@@ -12,7 +12,7 @@ next message, and says when anything is due next; ``care`` sees to a message tha
 in :class:`Bounds` how to go on, and whether to go on at all.
 
 Separate loops, because each of them would pay for what only another needs: one stage of work or several,
-workers that are all alike or not, a memory that is bounded or not. Plain lists and floats: what a compiled
+workers that are all alike or not, a memory that is bounded or not. Plain lists and arrays: what a compiled
 kernel could replace.
 """
 

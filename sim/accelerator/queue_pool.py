@@ -243,34 +243,30 @@ class QueuePool:
     def _take_up(self, redeliveries: Redeliveries) -> None:
         """A copy whose first delivery did not go well, and is not written yet, is rare from now on."""
         first = redeliveries.pop()
-        copy = int(redeliveries.block.messages[first.position])
-        for _, attempts in self._rough.effects[: first.attempts]:
-            attempts[copy] = 1
-        rare = self._rare[copy] = Rare(1)
+        copy, rare = self._after_first(first.position, first.attempts)
         if self.queue.options.late_delete:
             rare.gone, rare.by = first.gone, first.worker
         self._returns.add(redeliveries.due, redeliveries.block.first + first.position, copy)
 
     def _go_wrong(
         self, position: int, failed_at: int, due: float, stages: Sequence[float], fails: bool
-    ) -> bool:
-        """The same at one go, if its second delivery is of the common kind, which is done then."""
-        copy, log, hands = self._block.messages.item(position), self.log, self.hands
-        if due >= self._limit or due >= log.accepted[copy] + self._retention:
-            return False
-        reached = self._rough.effects[: failed_at + 1]
-        for _, attempts in reached:
+    ) -> None:
+        """The same, and its second delivery at once, if that is of the common kind."""
+        copy, rare = self._after_first(position, failed_at + 1)
+        self.hands.order += NEXT
+        is_there = due < self._limit and due < self.log.accepted[copy] + self._retention
+        if is_there and self._rough.hand(self.log, copy, due, stages, fails, rare):
+            self.log.returned.append(due)
+        else:
+            self._returns.add(due, self._block.first + position, copy)
+
+    def _after_first(self, position: int, made: int) -> tuple[int, Rare]:
+        """The copy at a position of the block, after a delivery with so many attempts: each at its effect."""
+        copy = self._block.messages.item(position)
+        for _, attempts in self._rough.effects[:made]:
             attempts[copy] = 1
         rare = self._rare[copy] = Rare(1)
-        hands.order += NEXT
-        if self._rough.hand(log, copy, due, stages, fails, rare):
-            log.returned.append(due)
-            return True
-        hands.order -= NEXT
-        del self._rare[copy]
-        for _, attempts in reached:
-            del attempts[copy]
-        return False
+        return copy, rare
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""

@@ -29,10 +29,9 @@ from sim.components.effect import Effect
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
-GoWrong = Callable[[int, int, float, tuple[float, ...], bool], bool]
-"""Sees to a copy that is visible again, if what comes of it is common: whether it is. Arguments: its position
-in the block, where its first delivery failed, when it is visible, what its second delivery takes, and whether
-that fails."""
+GoWrong = Callable[[int, int, float, tuple[float, ...], bool], None]
+"""Sees to a copy whose second delivery does not go well. Arguments: its position in the block, where its
+first delivery failed, when it is visible again, what its second delivery takes, and whether that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +146,8 @@ class Redeliveries:
                     and end <= start + timeout
                     and end <= block.times[position] + retention
                 ):
-                    if not go_wrong(position, failed_at, due, durations, fails):
-                        break
-                    other = returns.due
+                    go_wrong(position, failed_at, due, durations, fails)
+                    other = min(other, returns.due)
                     index += 1
                     continue
                 if is_alike:

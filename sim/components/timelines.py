@@ -348,9 +348,9 @@ class FaultPlan:
         rng = self._streams.generator(*map(str, entity[:1]), *entity[1:])
         times = np.zeros(1)
         expected = self._limit / (fault.mean_up + fault.mean_down)
-        count = int(min(expected + 4 * math.sqrt(expected), _MOST_AT_ONCE)) + 32  # mostly enough
+        at_once = int(min(expected + 4 * math.sqrt(expected), _MOST_AT_ONCE)) + 32  # mostly enough
         while times[-1] < self._limit:
-            drawn = rng.exponential((fault.mean_up, fault.mean_down), (count, 2)).ravel()
+            drawn = rng.exponential((fault.mean_up, fault.mean_down), (at_once, 2)).ravel()
             times = np.append(times, np.add.accumulate(np.append(times[-1], drawn))[1:])
         starts, ends = times[1::2], times[2::2]
         count = int(np.searchsorted(starts, self._limit))
