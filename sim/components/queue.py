@@ -263,12 +263,12 @@ class Queue(Source[Receipt]):  # of fewer than 30 attributes: CPython reads thos
             self._polls.alert()
 
     def _hand_out(self, copy: int, now: float) -> None:
-        """The worker that has waited longest receives a visible copy; it stays visible if there is none."""
+        """The worker that has waited longest receives the oldest copy; it stays that if there is none."""
         waiting = self.waiting
         if now < waiting[0].undisturbed_until:  # longest_waiting, without a call
             worker = waiting.popleft()
         elif (worker := self.longest_waiting(now)) is None:
-            self._visible.append(copy)
+            self._visible.appendleft(copy)  # it was the one that has been visible longest
             if self._polls is not None:
                 self._polls.alert()
             return

@@ -236,3 +236,14 @@ def test_work_that_ends_just_as_its_visibility_timeout_does_is_done():
     )
     lengths = record.copies[0].ended - record.copies[0].taken
     assert ((lengths == 1) & (record.copies[0].deliveries == 1)).sum() > 10
+
+
+def test_a_broker_that_is_back_as_all_idle_workers_go_away_keeps_its_messages_in_line():
+    """Nobody takes the oldest message at 10 s; it is still the first to be taken at 12 s."""
+    faults = {
+        "broker": {"kind": "down", "target": "broker", "at": "5s", "duration": "5s"},
+        "pause": {"kind": "down", "target": "consumers", "at": "10s", "duration": "2s", "in_hand": "resume"},
+    }
+    times = [0, 3.5, 4, 4.5]
+    record = both("single_broker", times, effects={"db": "2s"}, faults=faults, consumers=1)
+    assert record.copies[0].taken.tolist() == [0, 3.5, 12, 14]
