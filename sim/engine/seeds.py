@@ -1,4 +1,4 @@
-"""Generators for many keys at once, each the one that NumPy's ``SeedSequence`` would seed for it.
+"""Generators for many keys, each the one that NumPy's ``SeedSequence`` would seed for it.
 
 A ``SeedSequence`` mixes the words of its key into a pool of four, one after the other, and draws the seed of
 a generator from the pool. Keys that differ in their last two words share all that goes before, and many of
@@ -8,7 +8,7 @@ guarantees that the algorithm stays what it is (O'Neill's ``seed_seq_fe``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ _MIX_L, _MIX_R = np.uint32(0xCA01_F9DD), np.uint32(0x4973_F715)
 _SHIFT = np.uint32(16)
 _SEEDING = 8
 """Words of a seed of PCG64: four of 64 bits."""
+_BITS = 5
+_AT_ONCE = 1 << _BITS
+"""Keys that follow one another and are mixed in together."""
+_KEPT = 64
+"""So many lots of keys are kept."""
 
 
 def _powers(start: int, factor: int, first: int, count: int) -> NDArray[Any]:
@@ -48,21 +53,31 @@ class Seeds:
         words = max(-(-seed.bit_length() // 32), _POOL) + len(prefix)
         done = _POOL * _POOL + _POOL * (words - _POOL)  # each word of the pool met each word of the key
         self._hashes = [_powers(_INIT_A, _MULT_A, done + _POOL * last, _POOL + 1) for last in range(2)]
+        self._known: dict[tuple[int, int], NDArray[Any]] = {}
 
-    def generators(self, keys: NDArray[Any]) -> Iterator[np.random.Generator]:
-        """Generators for some keys.
+    def generator(self, word: int, number: int) -> np.random.Generator:
+        """The generator whose key ends in a word and a number, from 0 up to 2**32.
 
-        Args:
-            keys: the last two words of each, shape (2, keys).
+        Its neighbours' seeds are worked out with it: that costs next to nothing, and somebody will ask.
         """
+        place = word, number >> _BITS
+        seeds = self._known.get(place)
+        if seeds is None:
+            while len(self._known) >= _KEPT:
+                del self._known[next(iter(self._known))]
+            low = number >> _BITS << _BITS
+            seeds = self._known[place] = self._seeds_of(word, np.arange(low, low + _AT_ONCE))
+        seed: Any = _Seed(seeds[number & _AT_ONCE - 1])
+        return np.random.Generator(np.random.PCG64(seed))
+
+    def _seeds_of(self, word: int, numbers: NDArray[Any]) -> NDArray[Any]:
+        """The seeds of generators, shape (numbers, 4)."""
         pool = self._pool
-        for words, hashes in zip(keys.astype(np.uint32), self._hashes, strict=True):
-            mixed = _MIX_L * pool - _MIX_R * _hashed(words, hashes)
+        for words, hashes in zip((np.full(1, word), numbers), self._hashes, strict=True):
+            mixed = _MIX_L * pool - _MIX_R * _hashed(words.astype(np.uint32), hashes)
             pool = mixed ^ (mixed >> _SHIFT)
         seeds = _hashed(np.concatenate((pool, pool)), _OUT).T.astype("<u4", order="C").view("<u8")
-        for words in seeds.astype(np.uint64):
-            seed: Any = _Seed(words)
-            yield np.random.Generator(np.random.PCG64(seed))
+        return seeds.astype(np.uint64)
 
 
 def _hashed(words: NDArray[Any], hashes: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ hands out the same value for the same message whenever, wherever and how often i
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +35,12 @@ _LEAST = 1 << _LEAST_BITS
 _DEEP = BLOCK_BITS - _LEAST_BITS
 _SHIFTS = [BLOCK_BITS - attempt for attempt in range(_DEEP + 1)]
 _WITHIN = [(1 << shift) - 1 for shift in range(BLOCK_BITS + 1)]
-_SIBLINGS = 2
-"""Up to this attempt, who asks for a block soon asks for its neighbours."""
 _NUMBER_BITS = 40
 _NUMBER = (1 << _NUMBER_BITS) - 1
 """A block's place is its attempt, and in the lower bits its number: a whole number needs no collector."""
+
+_MANY = 32
+"""Values that are found faster in an array than one by one."""
 
 Sampler = Callable[[np.random.Generator, int], NDArray[Any]]
 """Draws n values: (generator, n) -> floats of shape (n,)."""
@@ -106,14 +107,14 @@ class AttachedDraws:
         place = attempt << _NUMBER_BITS | message >> shift
         block = self._blocks.get(place)
         if block is None:
-            few = attempt if attempt <= _SIBLINGS else 0  # blocks of the same messages, seeded together
-            lowest = place >> few << few
-            block = self._at_hand(range(lowest, lowest + (1 << few)))[place]
+            block = self._at_hand((place,))[place]
             self._let_go()
         return block.item(message & _WITHIN[shift])
 
     def values(self, messages: Sequence[int], attempts: Sequence[int]) -> list[float]:
-        """The values of some messages, each at an attempt of its own; new blocks are made all at once."""
+        """The values of some messages, each at an attempt of its own."""
+        if len(messages) >= _MANY and attempts.count(attempts[0]) == len(attempts):
+            return self.at(np.array(messages), attempts[0]).tolist()
         first = self._numbering.first
         numbers = [message + first for message in messages] if first else messages
         try:
@@ -139,17 +140,21 @@ class AttachedDraws:
 
     def at(self, messages: NDArray[Any], attempt: int) -> NDArray[Any]:
         """The values of some messages, at least one, at one attempt."""
-        shift = _SHIFTS[min(attempt, _DEEP)]
+        shift, place = _SHIFTS[min(attempt, _DEEP)], attempt << _NUMBER_BITS
         numbers = messages + self._numbering.first
-        blocks = numbers >> shift
-        lowest, highest = int(blocks.min()), int(blocks.max())
-        distinct = [lowest] if lowest == highest else np.unique(blocks).tolist()
-        at_hand = self._at_hand([attempt << _NUMBER_BITS | block for block in distinct])
-        numbers &= _WITHIN[shift]
-        values = np.empty(len(messages))
-        for block in distinct:
-            those: Any = slice(None) if lowest == highest else blocks == block
-            values[those] = at_hand[attempt << _NUMBER_BITS | block][numbers[those]]
+        lowest, highest = int(numbers.min()) >> shift, int(numbers.max()) >> shift
+        if lowest == highest:
+            block = self._at_hand((place | lowest,))[place | lowest]
+            self._let_go()
+            return block[numbers & _WITHIN[shift]]
+        blocks: list[int] = list(range(lowest, highest + 1))
+        if len(blocks) * _MANY > max(len(numbers), _MANY * _MANY):
+            blocks = np.unique(numbers >> shift).tolist()
+            numbers = (np.searchsorted(blocks, numbers >> shift) << shift) + (numbers & _WITHIN[shift])
+        else:  # as good as all of them are asked for
+            numbers -= lowest << shift
+        at_hand = self._at_hand([place | block for block in blocks])
+        values: NDArray[Any] = np.concatenate([at_hand[place | block] for block in blocks])[numbers]
         self._let_go()
         return values
 
@@ -166,12 +171,13 @@ class AttachedDraws:
         return values
 
     def _at_hand(self, places: Iterable[int]) -> dict[int, NDArray[Any]]:
-        """Blocks, those of some places among them; new ones are made together."""
+        """Blocks, those of some places among them."""
         blocks = self._blocks
-        if missing := [place for place in places if place not in blocks]:
-            new = list(dict.fromkeys(missing))
-            for place, drawn in zip(new, self._drawn(new), strict=True):
-                blocks[place] = drawn
+        for place in places:
+            if place not in blocks:
+                attempt = place >> _NUMBER_BITS
+                rng = self._seeds.generator(attempt, place & _NUMBER)
+                drawn = blocks[place] = self._sample(rng, BLOCK >> attempt if attempt < _DEEP else _LEAST)
                 self._kept += len(drawn) + _COST
         return blocks
 
@@ -179,15 +185,6 @@ class AttachedDraws:
         """Keep no more blocks than there is room for: one can always be made again."""
         while self._kept > _KEPT_VALUES:
             self._kept -= len(self._blocks.pop(next(iter(self._blocks)))) + _COST
-
-    def _drawn(self, places: list[int]) -> Iterator[NDArray[Any]]:
-        """The blocks of some places."""
-        attempts = [place >> _NUMBER_BITS for place in places]
-        keys = np.array((attempts, places))
-        keys[1] &= _NUMBER
-        sample = self._sample
-        for rng, attempt in zip(self._seeds.generators(keys), attempts, strict=True):
-            yield sample(rng, BLOCK >> attempt if attempt < _DEEP else _LEAST)
 
 
 def uniform(rng: np.random.Generator, count: int) -> NDArray[Any]:

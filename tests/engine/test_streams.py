@@ -21,9 +21,10 @@ _WORDS = st.integers(0, 2**32 - 1)
 def test_a_generator_is_the_one_that_numpy_seeds_for_its_key(
     seed: int, prefix: list[int], keys: list[tuple[int, int]]
 ) -> None:
-    """Keys mixed in together give the states of one ``SeedSequence`` for each."""
-    found = Seeds(seed, prefix).generators(np.array(keys).T)
-    for key, rng in zip(keys, found, strict=True):
+    """Keys mixed in with their neighbours, and asked for again, give the states of one ``SeedSequence``."""
+    seeds = Seeds(seed, prefix)
+    for key in [*keys, *((word, number ^ 1) for word, number in keys), *keys]:
+        rng = seeds.generator(*key)
         alone = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=[*prefix, *key]))
         assert rng.bit_generator.state == alone.state
 
