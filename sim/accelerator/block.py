@@ -48,18 +48,19 @@ class Failing:
         positions: in the block, in order.
         effects: at which effect of the pool each fails; ``OUTLIVES`` where none does.
         each: both, what the second delivery takes, s at normal speed, per attempt until one fails or all are
-            done, and whether the last one fails; where the first delivery does not fail, the same of that.
+            done, whether the last one fails, and whether it surely ends well if nothing interferes; where
+            the first delivery does not fail, the same of that.
         seconds: what each attempt of the second delivery takes, per effect a column.
     """
 
-    positions: list[int]
-    effects: list[int]
-    each: list[tuple[int, int, tuple[float, ...], bool]]
+    positions: NDArray[Any]
+    effects: NDArray[Any]
+    each: list[tuple[int, int, tuple[float, ...], bool, bool]]
     seconds: list[NDArray[Any]]
 
 
-_NONE = Failing([], [], [], [])
 _NOWHERE = np.empty(0, dtype=np.int64)
+_NONE = Failing(_NOWHERE, _NOWHERE, [], [])
 
 
 def floats(column: NDArray[Any]) -> array[float]:
@@ -183,13 +184,19 @@ class Block:
             failed_again[fails & (failed_again < 0)] = number
         durations: list[tuple[float, ...]] = list(zip(*(times.tolist() for times in seconds), strict=True))
         if len(seconds) > 1:
-            durations = [
-                each if last < 0 else each[: last + 1]
-                for each, last in zip(durations, failed_again.tolist(), strict=True)
-            ]
-        numbers, failed_at, fails_again = positions.tolist(), effects.tolist(), (failed_again >= 0).tolist()
-        each = list(zip(numbers, failed_at, durations, fails_again, strict=True))
-        self.failing = Failing(numbers, failed_at, each, seconds)
+            for place in np.flatnonzero(failed_again >= 0).tolist():
+                durations[place] = durations[place][: failed_again.item(place) + 1]
+        total = np.sum(seconds, axis=0) / self._slowest + pool.hop
+        is_well = (effects != OUTLIVES) & (failed_again < 0) & (total <= self._longest)
+        each = zip(
+            positions.tolist(),
+            effects.tolist(),
+            durations,
+            (failed_again >= 0).tolist(),
+            is_well.tolist(),
+            strict=True,
+        )
+        self.failing = Failing(positions, effects, list(each), seconds)
 
     @cached_property
     def _careful(self) -> list[int]:
@@ -216,13 +223,17 @@ class Block:
     @cached_property
     def left_out(self) -> NDArray[Any]:
         """Positions of those that did not take the hot loop, or may not go well, once all are delivered."""
-        skipped = np.flatnonzero(np.isnan(np.frombuffer(self.starts))) if self.has_skipped else _NOWHERE
-        failing = np.array(self.failing.positions, dtype=np.int64)
-        return np.union1d(skipped, failing) if len(skipped) and len(failing) else np.append(skipped, failing)
+        failing = self.failing.positions
+        if not self.has_skipped:
+            return failing
+        is_left_out = np.isnan(np.frombuffer(self.starts))
+        is_left_out[failing] = True
+        return np.flatnonzero(is_left_out)
 
     def workers(self) -> NDArray[Any]:
-        """Who took each message so far."""
-        return np.frombuffer(self.chosen, dtype=np.uint8 if isinstance(self.chosen, bytearray) else np.int32)
+        """Who took each message so far; as whole numbers that index fast."""
+        kind = np.uint8 if isinstance(self.chosen, bytearray) else np.int32
+        return np.frombuffer(self.chosen, dtype=kind).astype(np.intp)
 
     def kept(self, *columns: NDArray[Any]) -> list[NDArray[Any]]:
         """Of columns with a value for each message those that are not left out."""
@@ -254,8 +265,8 @@ class Block:
 
     def _work(self, pool: Pool[Any], longest: float, *, may_outlive: bool) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""
-        slowest = min(worker.speed for worker in pool.workers)
-        longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
+        slowest = self._slowest = min(worker.speed for worker in pool.workers)
+        longest = self._longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
         total: NDArray[Any] = (
             self.durations[0] if len(self.durations) == 1 else np.sum(self.durations, axis=0)
         )
@@ -271,7 +282,7 @@ class Block:
             failed = np.full(self.size, OUTLIVES) if self._failed is None else self._failed
             self._find_failing(pool, failed, chosen & ~is_careful)
         is_any = bool(is_careful.any())
-        self.is_plain = not (is_any or self.failing.positions)
+        self.is_plain = not (is_any or self.failing.each)
         return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]
 
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> array[float]:

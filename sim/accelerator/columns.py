@@ -71,8 +71,10 @@ class Columns:
             if hands.tells:
                 orders = np.arange(block.first, block.first + block.size, dtype=float)
                 hands.tell(*block.kept(now, begun, orders, block.messages))
-        if crew.ends is not None:
-            crew.note(*block.kept(now, begun, starts))
         block.fill(self.ended, now)
         block.fill(self.fate, Outcome.APPLIED)
+        if crew.ends is not None:
+            ends = now.copy()
+            ends[left_out] = np.nan
+            crew.note(ends, begun, starts)
         return now

@@ -8,7 +8,7 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappush, heapreplace
 from typing import Any
 
@@ -20,13 +20,14 @@ from sim.accelerator.block import Block
 from sim.accelerator.hands import Delivery
 from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
-from sim.components.timelines import Windows
+from sim.components.timelines import AllOutages, Outages, Windows, absences
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
 _ALL = slice(None)
+_NEVER = UNLIMITED, UNLIMITED
 
-UnderWay = tuple[float, int, Delivery]
+UnderWay = tuple[float, float, Delivery]
 """A delivery that goes on at a time; its turn among all of the crew."""
 
 
@@ -36,6 +37,7 @@ class Crew:
     Args:
         pool: whose workers they are.
         pauses: when nobody can receive anything, because the broker is down.
+        gives_back: whether what has failed is given back, in the order in which work ends.
 
     Attributes:
         is_alike: whether it does not matter which of them does what.
@@ -44,6 +46,7 @@ class Crew:
         speeds: of each worker.
         bounds: how far the hot loop may go; its count orders those who get free at the same instant.
         ends: end, when that was scheduled, and start of single deliveries; None where they do not matter.
+        all_lose: whether whoever goes away loses what is in hand, at times that are known.
         has_unfinished_work: whether somebody is still at work when the run ends.
         under_way: heap of the deliveries that are not worked out to their end.
         go_on: works out the next of them, as far as it is known then.
@@ -51,7 +54,7 @@ class Crew:
 
     go_on: Callable[[], None]
 
-    def __init__(self, pool: Pool[Any], pauses: Sequence[Windows] = ()) -> None:
+    def __init__(self, pool: Pool[Any], pauses: Sequence[Windows] = (), *, gives_back: bool = False) -> None:
         self.pool, self.workers = pool, pool.workers
         self.is_alike = pool.is_anonymous
         self.speeds = [worker.speed for worker in pool.workers]
@@ -60,15 +63,20 @@ class Crew:
         self._pauses = pauses
         self.times = [0.0] * len(self.speeds)
         self.free: list[plain.Free] = [(0.0, 0.0, number, number) for number in range(len(self.speeds))]
-        self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=len(self.speeds))
+        self.bounds = plain.Bounds(limits=[-UNLIMITED] * len(self.speeds), count=float(len(self.speeds)))
         self._is_disturbed = True
+        self._starts_again_at = -UNLIMITED
         self.under_way: list[UnderWay] = []
         self._is_chained = pool.site.ledger.after[pool.effects[0].number] >= 0 and len(pool.effects) == 1
         is_one_stretch = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
+        is_heard = gives_back or any(effect.on_applied for effect in pool.effects)
         self.ends: list[tuple[float, float, float]] | None = None
-        if not (self.is_alike or is_one_stretch):
+        if not (is_one_stretch or (self.is_alike and not is_heard)):
             self.ends = []
         self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
+        self.all_lose = not pool.crashes and all(map(_all_lose, pool.workers))
+        self._absences = [_absences_of(worker) if self.all_lose else iter(()) for worker in pool.workers]
+        self._absence = [next(each, _NEVER) for each in self._absences]
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
         """Deliveries of the hot loop: their ends, when those were scheduled, their starts."""
@@ -89,13 +97,18 @@ class Crew:
         if self.ends is None:
             return
         parts = [*self._ends_in_blocks, tuple(np.array(self.ends).reshape(-1, 3).T)]
-        ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        left = ends >= until
-        self.ends, self._ends_in_blocks = [], [(ends[left], scheduled[left], starts[left])]
-        in_order = np.sort(ends)
+        late = [part[0] >= until for part in parts]
+        self.ends = []
+        self._ends_in_blocks = [
+            tuple(column[those] for column in part)
+            for part, those in zip(parts, late, strict=True)
+            if those.any()
+        ]
+        in_order = np.sort(np.concatenate([part[0] for part in parts]))
         is_shared = in_order[1:] == in_order[:-1]
         if not is_shared.any():
             return
+        ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
         shared = np.isin(ends, np.unique(in_order[1:][is_shared]))
         ends, scheduled, starts = ends[shared], scheduled[shared], starts[shared]
         turn = np.lexsort((starts, scheduled, ends))
@@ -198,13 +211,16 @@ class Crew:
 
     def next(self, seen: float) -> tuple[float, Worker]:
         """When a message that is visible from a time on is taken, and by whom: the first of the heap."""
-        workers = self.workers
+        workers, pauses = self.workers, self._pauses
         while True:
-            since, _, _, number = (self.times[0], 0.0, 0, 0) if self.is_alike else self.free[0]
-            start, worker = max(seen, since), workers[number]
+            if self.is_alike:
+                since, number = self.times[0], 0
+            else:
+                since, _, _, number = self.free[0]
+            start, worker = seen if seen > since else since, workers[number]  # noqa: FURB136 - a call costs more
             if start >= self._limit:
                 return start, worker
-            paused_until = max([windows.end_at(start) for windows in self._pauses], default=start)
+            paused_until = max([windows.end_at(start) for windows in pauses]) if pauses else start
             if self.under_way and self.under_way[0][0] <= max(start, paused_until):
                 self.go_on()
             elif paused_until > start:
@@ -235,6 +251,8 @@ class Crew:
             self._leave_open(count, delivery)
         if end >= self._limit:
             self.has_unfinished_work = True
+        if scheduled < end < UNLIMITED and delivery.work is not None:
+            self.note_one(end, scheduled, start)
         if self.is_alike:
             is_only_one = self.is_only_one_at(start)
             heapreplace(self.times, end)
@@ -242,12 +260,12 @@ class Crew:
                 return scheduled, count
             return UNLIMITED, count if start == seen else 0 if is_only_one else plain.UNKNOWN
         entry = self.free[0]
-        if scheduled < end < UNLIMITED and delivery.work is not None:
-            self.note_one(end, scheduled, start)
         if end > start:
             entry = (end, scheduled, count, worker.index)
         elif entry[1] == -UNLIMITED:
             raise Inexact("work that takes no time, at the instant at which a broker is back")
+        elif start == self._starts_again_at:
+            raise Inexact("work that takes no time, as a worker that had work starts again at once")
         elif start == seen and self._is_chained:
             raise Inexact("work that takes no time, on what is reported at that instant")
         elif start == seen:  # done as soon as it came: nothing else is visible, and others waited longer
@@ -255,7 +273,7 @@ class Crew:
         heapreplace(self.free, entry)
         return entry[1:3]
 
-    def still_occupy(self, since: float, count: int, delivery: Delivery) -> None:
+    def still_occupy(self, since: float, count: float, delivery: Delivery) -> None:
         """A worker has gone on with a delivery that was under way.
 
         Args:
@@ -268,19 +286,19 @@ class Crew:
             self._leave_open(count, delivery)
         if end >= self._limit:
             self.has_unfinished_work = True
+        if scheduled < end < UNLIMITED and delivery.work is not None:
+            self.note_one(end, scheduled, delivery.start)
         if self.is_alike:
             self.times[self.times.index(since)] = end
             heapify(self.times)
             return
-        if scheduled < end < UNLIMITED and delivery.work is not None:
-            self.note_one(end, scheduled, delivery.start)
         place = next(place for place, entry in enumerate(self.free) if entry[3] == number)
         self.free[place] = (end, scheduled, count, number)
         heapify(self.free)
         if delivery.work is not None:
             self.bounds.limits[number] = self._undisturbed(number)
 
-    def _leave_open(self, count: int, delivery: Delivery) -> None:
+    def _leave_open(self, count: float, delivery: Delivery) -> None:
         """A delivery goes on when all is known that happens before; its worker takes nothing until then."""
         heappush(self.under_way, (delivery.end, count, delivery))
         if self.is_alike:
@@ -299,6 +317,22 @@ class Crew:
         if entry[0] > now:
             self.free[place] = entry
             heapify(self.free)
+
+    def absent(self, number: int, now: float) -> plain.Free | None:
+        """When a worker is back whose next absence begins now; None if that is not told as easily."""
+        absence = self._absence[number]
+        while absence[0] < now:
+            absence = next(self._absences[number], _NEVER)
+        self._absence[number] = absence
+        begin, end = absence
+        if not begin == now < end:
+            return None
+        following = self._absence[number] = next(self._absences[number], _NEVER)
+        if following[0] == end < UNLIMITED:
+            return None
+        self.workers[number].undisturbed_until = following[0]
+        self.bounds.limits[number] = min(self.bounds.limit, following[0])
+        return end, UNLIMITED, number, number
 
     def back(self, worker: Worker, now: float) -> plain.Free:
         """When a worker is back that is away at a time: no outage follows at once.
@@ -327,10 +361,13 @@ class Crew:
         worker = self.workers[number]
         is_idle = since < worker.undisturbed_until or since == worker.undisturbed_until < start
         begin = worker.undisturbed_until if is_idle else since
+        if (entry_then := self.absent(number, begin)) is not None:
+            return entry_then
         if worker.outage_at(begin) is not None:
             return self.back(worker, begin)
         self.bounds.limits[number] = self._undisturbed(number)
         if not is_idle:
+            self._starts_again_at = begin
             return entry
         again = (begin, UNLIMITED, len(self.workers) + number, number)  # behind those that are back then
         if any(other[:2] == again[:2] and other[2] >= len(self.workers) for other in self.free):
@@ -355,6 +392,15 @@ class Crew:
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry, end)
         return entry
+
+
+def _all_lose(worker: Worker) -> bool:
+    outages = worker.outages
+    return not outages or (isinstance(outages, Outages | AllOutages) and outages.all_lose)
+
+
+def _absences_of(worker: Worker) -> Iterator[tuple[float, float]]:
+    return absences(worker.outages) if isinstance(worker.outages, Outages | AllOutages) else iter(())
 
 
 def _never(until: float) -> float:

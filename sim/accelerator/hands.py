@@ -313,6 +313,37 @@ class Hands:
         if self.tells:
             self._told.append((now, scheduled, self.order, message))
 
+    def apply_all(
+        self,
+        effect: Effect,
+        rows: NDArray[Any],
+        times: NDArray[Any],
+        begun: NDArray[Any],
+        orders: NDArray[Any],
+        *,
+        is_late: bool,
+    ) -> None:
+        """An effect happens to several messages, once to each; that it also happens later may be known.
+
+        Args:
+            effect: which.
+            rows: numbers of the messages, all different.
+            times: when.
+            begun: when that was certain to a worker's clock.
+            orders: places of the deliveries; empty where nobody is told.
+            is_late: whether it took more than one attempt.
+        """
+        applications, first = self.applications[effect], self.first_applied[effect]
+        is_done = applications[rows] > 0
+        if (is_done & (times == first[rows])).any():
+            raise Inexact("an effect happens twice at one instant")
+        is_first = ~is_done | (times < first[rows])
+        first[rows[is_first]] = times[is_first]
+        np.frombuffer(self.late[effect], dtype=np.uint8)[rows[is_first]] = is_late
+        applications[rows] += 1
+        if self.tells:
+            self.tell(times, begun, orders, rows)
+
 
 def _leave_out(by_message: dict[int, Any], final: int) -> None:
     """Leave out so many messages, and number the others anew; whoever knows the mapping sees that."""

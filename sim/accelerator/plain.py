@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heapreplace
 
-Free = tuple[float, float, int, int]
+Free = tuple[float, float, float, int]
 """A worker in the heap: free since, when that was scheduled, order among what was scheduled then, number.
 
 So workers that get free at one instant stand in the order of the events that free them.
 """
 
-Turn = tuple[float, int]
+Turn = tuple[float, float]
 """The two in the middle: what orders that which happens at one instant."""
 
 UNKNOWN = -1
@@ -51,14 +51,14 @@ class Bounds:
         limit: no delivery may end later.
         limits: the same for each worker, where they are not alike.
         is_handled: whether the message that needed care has been seen to; else the loop tries it again.
-        count: deliveries so far, where workers are not alike.
+        count: deliveries so far, where workers are not alike; counted in floats, which is faster.
     """
 
     due: float = math.inf
     limit: float = -math.inf
     limits: list[float] = field(default_factory=list[float])
     is_handled: bool = False
-    count: int = 0
+    count: float = 0.0
 
 
 def alike_one(  # noqa: PLR0917 - plain data
@@ -171,12 +171,13 @@ def each_one(  # noqa: PLR0917 - plain data
                 bounds.count = count
                 due = again(seen)
                 count = bounds.count
-            since, _, _, worker = free[0]
+            head = free[0]
+            since, worker = head[0], head[3]
             start = seen if seen > since else since  # noqa: FURB136
             end = start + duration / speeds[worker]
             if end <= limits[worker]:
                 heapreplace(free, (end, start, count, worker))
-                count += 1
+                count += 1.0
                 push(start)
                 choose(worker)
                 break
@@ -209,14 +210,15 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
                 bounds.count = count
                 due = again(seen)
                 count = bounds.count
-            since, _, _, worker = free[0]
+            head = free[0]
+            since, worker = head[0], head[3]
             speed = speeds[worker]
             start = seen if seen > since else since  # noqa: FURB136
             middle = start + first / speed
             end = middle + second / speed
             if end <= limits[worker]:
                 heapreplace(free, (end, middle if second else start, count, worker))
-                count += 1
+                count += 1.0
                 push(start)
                 choose(worker)
                 break
@@ -258,7 +260,7 @@ def each_many(  # noqa: PLR0913, PLR0917 - plain data
                     end += duration / speed
             if end <= limits[worker]:
                 heapreplace(free, (end, begun, bounds.count, worker))
-                bounds.count += 1
+                bounds.count += 1.0
                 push(start)
                 choose(worker)
                 break
@@ -305,7 +307,7 @@ def each_bounded(  # noqa: PLR0917 - plain data
     speeds: list[float],
     limits: list[float],
     leaves: deque[float],
-    count: int,
+    count: float,
     push: Callable[[float], None],
     choose: Callable[[int], None],
 ) -> None:
@@ -318,6 +320,6 @@ def each_bounded(  # noqa: PLR0917 - plain data
             return
         leaves.append(start)
         heapreplace(free, (end, start, count, worker))
-        count += 1
+        count += 1.0
         push(start)
         choose(worker)

@@ -14,7 +14,7 @@ attempt, which is one more thing in line.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import partial
 from heapq import heappop
 from itertools import chain
 from typing import Any
@@ -30,7 +30,7 @@ from sim.accelerator.plain import Again
 from sim.accelerator.publishing import Inexact, instant_reports
 from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
-from sim.accelerator.rough import Rare, Rough
+from sim.accelerator.rough import Rare, Rough, Take
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.queue import Queue
 from sim.components.worker import Worker
@@ -61,8 +61,7 @@ class QueuePool:
         self._rare: dict[int, Rare] = {}
         self._returns = Returns()
         self._delivered = 0
-        self.crew = Crew(pool, self.queue.pauses)
-        self._rough = Rough(self.hands, self.crew, self._returns, self._rare, options)
+        self.crew = Crew(pool, self.queue.pauses, gives_back=self._on_error == "nack")
         self.crew.go_on = self._go_on
         self._last = float(np.nextafter(site.limit, 0.0))
         self._windows = [*timed(pool), *self.queue.pauses]
@@ -71,6 +70,9 @@ class QueuePool:
             self._on_error == "wait" and options.max_receives > 1 and not pool.idempotent and _is_sure(pool)
         )
         self._has_one_attempt = len(pool.effects) == 1 and not (pool.hop or pool.retries_in_place)
+        self._rough = Rough(
+            self.hands, self.crew, self._returns, self._rare, options, is_common=self._may_fail
+        )
         self._redeliveries: Redeliveries | None = None
         self._reports = [] if options.delay else instant_reports(pool.site.producer, self.queue)
         self._arrives_first = bool(self._reports)
@@ -96,7 +98,7 @@ class QueuePool:
         until = min(until, self._limit)
         while self._next_due() < until:
             self._step()
-        self._rough.write(self.log)
+        self._rough.write(self.columns)
         if until == self._limit:  # of what is in flight then, somebody may have deleted some before
             for copy, rare in list(self._rare.items()):
                 self._end_if_gone(copy, rare, until)
@@ -145,57 +147,41 @@ class QueuePool:
 
     def _deliver(self, block: Block) -> None:
         crew, bounds = self.crew, self.crew.bounds
-        self._block = block
-        self._redeliveries = redeliveries = Redeliveries(
-            self.hands, crew, block, self._timeout, self._retention
-        )
+        self._redeliveries = redeliveries = Redeliveries(self.hands, crew, block, self._timeout)
         bounds.due = self._after_arrivals(self._next_due())
         crew.set_limit(bounds.limit)
         if not (
             bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit)
         ):
-            again = redeliveries.again(self._returns, self._step, self._go_wrong)
-            next(again)
-            crew.deliver(block, self._in_turn(again.send) if self._arrives_first else again.send, self._care)
+            again, take = self._rough.interruptions(self.log, block, redeliveries, self._step, self._receive)
+            if self._arrives_first:
+                again = self._in_turn(again)
+            crew.deliver(block, again, partial(self._care, block, take))
         while redeliveries.has_more():
             self._take_up(redeliveries)
         self._redeliveries = None
         self.columns.write(block, crew)
         redeliveries.write(self.columns)
-        self._rough.write(self.log)
+        self._rough.write(self.columns)
         crew.check(block.visible[-1])
 
     def _in_turn(self, again: Again) -> Again:
         """The same where arrivals come first."""
         return lambda seen: self._after_arrivals(again(math.nextafter(seen, -UNLIMITED)))
 
-    def _care(self) -> bool:
+    def _care(self, block: Block, take: Take) -> bool:
         """The hot loop stops at a message that it must not take."""
-        block, bounds = self._block, self.crew.bounds
-        position = len(block.starts)
-        seen = block.visible[position]
-        self.hands.order = block.first + position
+        bounds = self.crew.bounds
         bounds.is_handled = True
-        if self._is_rough(block, position, seen):
-            block.skip()
-        elif self._can_go_on(block):
-            bounds.is_handled = False
+        if not take():
+            if self._can_go_on(block):
+                bounds.is_handled = False
+            else:
+                seen = block.visible[block.position]
+                self._receive(block.skip(), seen)
             self.crew.set_limit(bounds.limit)
-        else:
-            block.skip()
-            self._receive(int(block.messages[position]), seen)
-            self.crew.set_limit(bounds.limit)
-        due = self._next_due()
-        bounds.due = self._after_arrivals(due)
+        bounds.due = self._after_arrivals(self._next_due())
         return True
-
-    def _is_rough(self, block: Block, position: int, seen: float) -> bool:
-        """Whether the next message's delivery is of the common kind, which is done then."""
-        first = block.first_delivery(position)
-        if first is None:
-            return False
-        stages, fails = first
-        return self._rough.hand(self.log, int(block.messages[position]), seen, stages, fails, None)
 
     def _can_go_on(self, block: Block) -> bool:
         """Whether the hot loop can take the next message after all, with a new limit."""
@@ -243,30 +229,8 @@ class QueuePool:
     def _take_up(self, redeliveries: Redeliveries) -> None:
         """A copy whose first delivery did not go well, and is not written yet, is rare from now on."""
         first = redeliveries.pop()
-        copy, rare = self._after_first(first.position, first.attempts)
-        if self.queue.options.late_delete:
-            rare.gone, rare.by = first.gone, first.worker
-        self._returns.add(redeliveries.due, redeliveries.block.first + first.position, copy)
-
-    def _go_wrong(
-        self, position: int, failed_at: int, due: float, stages: Sequence[float], fails: bool
-    ) -> None:
-        """The same, and its second delivery at once, if that is of the common kind."""
-        copy, rare = self._after_first(position, failed_at + 1)
-        self.hands.order += NEXT
-        is_there = due < self._limit and due < self.log.accepted[copy] + self._retention
-        if is_there and self._rough.hand(self.log, copy, due, stages, fails, rare):
-            self.log.returned.append(due)
-        else:
-            self._returns.add(due, self._block.first + position, copy)
-
-    def _after_first(self, position: int, made: int) -> tuple[int, Rare]:
-        """The copy at a position of the block, after a delivery with so many attempts: each at its effect."""
-        copy = self._block.messages.item(position)
-        for _, attempts in self._rough.effects[:made]:
-            attempts[copy] = 1
-        rare = self._rare[copy] = Rare(1)
-        return copy, rare
+        self._rough.begin(first)
+        self._returns.add(redeliveries.due, redeliveries.block.first + first.position, first.copy)
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""
@@ -276,21 +240,8 @@ class QueuePool:
             self.log.returned.append(due)
             if due >= self.log.accepted[copy] + self._retention:
                 self._remove(copy, Outcome.EXPIRED, due)
-            elif not (self._may_fail and self._is_rough_again(copy, rare, due)):
+            else:
                 self._receive(copy, due)
-
-    def _is_rough_again(self, copy: int, rare: Rare, due: float) -> bool:
-        """Whether a later delivery is of the common kind, which is done then."""
-        if rare.deliveries >= self._max_receives:
-            return False
-        stages: list[float] = []
-        fails = False
-        for effect, attempts in self._rough.effects:
-            time, fails = effect.outcome(copy, attempts.get(copy, 0))
-            stages.append(time)
-            if fails:
-                break
-        return self._rough.hand(self.log, copy, due, stages, fails, rare)
 
     def _go_on(self) -> None:
         """The next delivery that is under way goes on."""
@@ -362,6 +313,8 @@ class QueuePool:
 
     def _others_go_on(self, copy: int) -> float:
         """When somebody goes on next who has a copy in hand."""
+        if not self.crew.under_way:
+            return UNLIMITED
         return min(
             (time for time, _, other in self.crew.under_way if other.message == copy), default=UNLIMITED
         )

@@ -22,15 +22,16 @@ class Returns:
 
     Attributes:
         due: when the next copy is visible again.
+        in_flight: those that no worker gives back, by when they are due.
     """
 
     def __init__(self) -> None:
         self.due = UNLIMITED
-        self._in_flight: deque[Due] = deque()
-        self._given_back: list[tuple[float, float, int, int]] = []
+        self.in_flight: deque[Due] = deque()
+        self._given_back: list[tuple[float, float, float, int]] = []
 
     def _set_due(self) -> None:
-        due = self._in_flight[0][0] if self._in_flight else UNLIMITED
+        due = self.in_flight[0][0] if self.in_flight else UNLIMITED
         if self._given_back and self._given_back[0][0] < due:
             due = self._given_back[0][0]
         self.due = due
@@ -38,13 +39,13 @@ class Returns:
     def add(self, due: float, order: float, copy: int) -> None:
         """A copy is in flight until a time; of those due then, the order of deliveries decides."""
         entry = due, order, copy
-        if self._in_flight and self._in_flight[-1] > entry:  # somebody else was known to be due before
-            bisect.insort(self._in_flight, entry)
+        if self.in_flight and self.in_flight[-1] > entry:  # somebody else was known to be due before
+            bisect.insort(self.in_flight, entry)
         else:
-            self._in_flight.append(entry)
+            self.in_flight.append(entry)
         self.due = min(self.due, due)
 
-    def give_back(self, due: float, scheduled: float, count: int, copy: int) -> None:
+    def give_back(self, due: float, scheduled: float, count: float, copy: int) -> None:
         """A copy is given back, and visible again at a time.
 
         Args:
@@ -59,8 +60,8 @@ class Returns:
     def pop(self) -> tuple[float, int]:
         """The next copy, and when it is visible again."""
         given_back = self._given_back
-        if self._in_flight and not (given_back and given_back[0][0] < self._in_flight[0][0]):
-            due, _, copy = self._in_flight.popleft()
+        if self.in_flight and not (given_back and given_back[0][0] < self.in_flight[0][0]):
+            due, _, copy = self.in_flight.popleft()
             self._set_due()
             return due, copy
         due, scheduled, _, copy = heappop(given_back)
@@ -71,5 +72,5 @@ class Returns:
 
     def turn_page(self, final: int) -> None:
         """The first so many messages are left out from now on."""
-        self._in_flight = deque((due, order, copy - final) for due, order, copy in self._in_flight)
+        self.in_flight = deque((due, order, copy - final) for due, order, copy in self.in_flight)
         self._given_back = [(due, began, place, copy - final) for due, began, place, copy in self._given_back]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from heapq import merge
-from itertools import islice, repeat
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -24,10 +25,10 @@ from sim.engine.record import FaultWindow
 from sim.engine.streams import AttachedDraws, Streams, uniform
 from sim.vocabulary import FaultKind, Role
 
-_AT_ONCE = 64
-"""Outages that are made at a time."""
 _MOST_AT_ONCE = 1 << 16
 """Random windows that are drawn at a time."""
+_AT_ONCE = 64
+"""Outages that are made at a time."""
 
 
 class Windows:
@@ -83,23 +84,24 @@ class Outage(NamedTuple):  # made in half the time of a dataclass
 
 
 class Outages(Sequence[Outage]):
-    """Outages of one worker, made as they are looked at: a run can have 100,000, and end before most of them.
+    """Outages of one worker by one fault, in columns: a run can have 100,000, and end before most of them.
 
     Args:
-        count: how many there are.
-        following: all of them, sorted by start.
-        all_lose: see there.
-
-    Attributes:
-        all_lose: whether whoever goes away then loses what is in hand.
+        starts: sorted, s.
+        ends: s.
+        in_hand: what becomes of work.
+        takes_memory: see :class:`Outage`.
     """
 
-    def __init__(self, count: int, following: Iterable[Outage], *, all_lose: bool) -> None:
-        self._count, self._following, self.all_lose = count, iter(following), all_lose
+    def __init__(
+        self, starts: list[float], ends: list[float], in_hand: str, *, takes_memory: bool = False
+    ) -> None:
+        self.starts, self.ends = starts, ends
+        self._in_hand, self._takes_memory = in_hand, takes_memory
         self._made: list[Outage] = []
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.starts)
 
     @overload
     def __getitem__(self, index: int) -> Outage: ...
@@ -110,25 +112,84 @@ class Outages(Sequence[Outage]):
     def __getitem__(self, index: int | slice) -> Outage | list[Outage]:
         made = self._made
         if not isinstance(index, int) or index < 0:
-            made += self._following
+            self._make(len(self))
         elif index >= len(made):
-            made += islice(self._following, index + _AT_ONCE - len(made))
+            self._make(index + _AT_ONCE)
         return made[index]
 
+    def _make(self, stop: int) -> None:
+        """As many as that, if there are."""
+        some, kind = slice(len(self._made), stop), (repeat(self._in_hand), repeat(self._takes_memory))
+        self._made += map(Outage, self.starts[some], self.ends[some], *kind)
 
-def all_lose(outages: Sequence[Outage]) -> bool:
-    """Whether whoever goes away then loses what is in hand."""
+    @property
+    def all_lose(self) -> bool:
+        """Whether whoever goes away then loses what is in hand."""
+        return self._in_hand == "lose"
+
+    def stretches(self) -> Iterator[tuple[float, float]]:
+        """From when to when each lasts, in turn."""
+        return zip(self.starts, self.ends, strict=True)
+
+
+class AllOutages(Sequence[Outage]):
+    """Outages of one worker by several faults, sorted by start, those of the first fault first.
+
+    Args:
+        parts: by each of the faults.
+    """
+
+    def __init__(self, parts: Sequence[Outages]) -> None:
+        self._parts = parts
+
+    @cached_property
+    def in_turn(self) -> list[Outage]:
+        """All of them; not made before somebody looks at them one by one."""
+        return sorted(chain.from_iterable(self._parts), key=itemgetter(0))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Outage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Outage]: ...
+
+    def __getitem__(self, index: int | slice) -> Outage | list[Outage]:
+        if index == 0:  # which everybody looks at
+            return min((part[0] for part in self._parts), key=itemgetter(0))
+        return self.in_turn[index]
+
+    @property
+    def all_lose(self) -> bool:
+        """Whether whoever goes away then loses what is in hand."""
+        return all(part.all_lose for part in self._parts)
+
+    def stretches(self) -> Iterator[tuple[float, float]]:
+        """From when to when each lasts, in turn; those that begin together in any order."""
+        return merge(*(part.stretches() for part in self._parts))
+
+
+def first_from(outages: Sequence[Outage], time: float, low: int = 0) -> int:
+    """The place of the first outage that begins at a time or later, from a place on."""
     if isinstance(outages, Outages):
-        return outages.all_lose
-    return all(outage.in_hand == "lose" for outage in outages)
+        return bisect_left(outages.starts, time, low)
+    return bisect_left(outages.in_turn if isinstance(outages, AllOutages) else outages, (time,), low)
 
 
-def _merged(parts: Sequence[Sequence[Outage]]) -> Sequence[Outage]:
-    """Outages of several faults, sorted by start."""
-    if len(parts) < 2:
-        return parts[0] if parts else []
-    count = sum(len(part) for part in parts)
-    return Outages(count, merge(*parts, key=itemgetter(0)), all_lose=all(map(all_lose, parts)))
+def absences(outages: Outages | AllOutages) -> Iterator[tuple[float, float]]:
+    """From when to when a worker is away: outages that overlap or touch are one absence."""
+    begin = back = -UNLIMITED
+    for start, end in outages.stretches():
+        if start < back or start == back < end:
+            back = max(back, end)
+            continue
+        if begin > -UNLIMITED:
+            yield begin, back
+        begin, back = start, end
+    if begin > -UNLIMITED:
+        yield begin, back
 
 
 class Condition:
@@ -227,18 +288,15 @@ class FaultPlan:
             workers: how many there are.
             is_api: whether the pool is part of the API server and goes down with it.
         """
-        away: list[list[Sequence[Outage]]] = [[] for _ in range(workers)]
+        away: list[list[Outages]] = [[] for _ in range(workers)]
         for name in self.of_pool(effects, workers, is_api=is_api):
             fault = self._faults[name]
             if isinstance(fault, Down):
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
-                pauses = [
-                    Outage(start, end, fault.in_hand, takes_memory=part == workers)
-                    for start, end in zip(windows.starts, windows.ends, strict=True)
-                ]
-                added: Sequence[Sequence[Outage]] = [pauses] * part
+                pauses = Outages(windows.starts, windows.ends, fault.in_hand, takes_memory=part == workers)
+                added: Sequence[Outages] = [pauses] * part
             else:
                 assert isinstance(fault, Crash)
                 added = self._crashes(name, fault, self._effects_hit(name, effects)[0], workers)
@@ -246,7 +304,7 @@ class FaultPlan:
                 if more:
                     outages.append(more)
                     self._first_outage[name] = min(self._first_outage[name], more[0].start)
-        return [_merged(parts) for parts in away]
+        return [parts[0] if len(parts) == 1 else AllOutages(parts) if parts else [] for parts in away]
 
     def of_pool(self, effects: tuple[str, ...], workers: int, *, is_api: bool) -> tuple[str, ...]:
         """Names of the faults that take workers of a pool away; arguments as of :meth:`outages`."""
@@ -350,26 +408,25 @@ class FaultPlan:
         expected = self._limit / (fault.mean_up + fault.mean_down)
         at_once = int(min(expected + 4 * math.sqrt(expected), _MOST_AT_ONCE)) + 32  # mostly enough
         while times[-1] < self._limit:
-            drawn = rng.exponential((fault.mean_up, fault.mean_down), (at_once, 2)).ravel()
+            drawn = (rng.standard_exponential((at_once, 2)) * (fault.mean_up, fault.mean_down)).ravel()
             times = np.append(times, np.add.accumulate(np.append(times[-1], drawn))[1:])
         starts, ends = times[1::2], times[2::2]
         count = int(np.searchsorted(starts, self._limit))
         return Windows(starts[:count].tolist(), ends[:count].tolist())
 
-    def _crashes(self, name: str, fault: Crash, entity: str, workers: int) -> Sequence[Sequence[Outage]]:
+    def _crashes(self, name: str, fault: Crash, entity: str, workers: int) -> Sequence[Outages]:
         if fault.mean_up is not None:
             drawn = [self._alternating(fault, "fault", name, entity, worker) for worker in range(workers)]
-            return [
-                Outages(len(each.starts), map(Outage, each.starts, each.ends, repeat("lose")), all_lose=True)
-                for each in drawn
-            ]
-        away: list[list[Outage]] = [[] for _ in range(workers)]
+            return [Outages(each.starts, each.ends, "lose") for each in drawn]
+        away = [Outages([], [], "lose") for _ in range(workers)]
         if fault.at is not None:
             windows = self._windows[name]
             assert windows is not None
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
-                away[int(share * len(away))].append(Outage(start, end, "lose"))
+                hit = away[int(share * len(away))]
+                hit.starts.append(start)
+                hit.ends.append(end)
         return away
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from sim.components.inlet import Inlet
 from sim.components.site import Site
-from sim.components.timelines import Outage
+from sim.components.timelines import Outage, first_from
 from sim.components.wiring import Flow
 from sim.engine.environment import Loop
 from sim.engine.quantities import UNLIMITED
@@ -91,9 +91,7 @@ class Worker:
         end = start + duration
         stretches: list[tuple[float, float]] = []
         outages: Sequence[Outage] = self.outages if end > self.undisturbed_until else ()
-        following = self.passed
-        while following < len(outages) and outages[following].start < start:
-            following += 1
+        following = first_from(outages, start, self.passed) if outages else 0
         for index in range(following, len(outages)):
             outage = outages[index]
             if end <= outage.start:

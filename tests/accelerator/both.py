@@ -43,9 +43,11 @@ def both(
     return record
 
 
-def left_to_processes(kind, *, workload=None, effects=None, faults=None, horizon="100s", **blocks):
+def left_to_processes(
+    kind, *, workload=None, effects=None, faults=None, horizon="100s", drain="empty", **blocks
+):
     """Why blocks leave a run to the processes; arguments as of :func:`both`."""
-    _, (reasons, in_blocks), _ = _run(kind, None, workload, effects, faults, (horizon, "empty"), blocks)
+    _, (reasons, in_blocks), _ = _run(kind, None, workload, effects, faults, (horizon, drain), blocks)
     assert not in_blocks
     return set(reasons.values())
 

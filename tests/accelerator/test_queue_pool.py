@@ -247,3 +247,34 @@ def test_a_broker_that_is_back_as_all_idle_workers_go_away_keeps_its_messages_in
     times = [0, 3.5, 4, 4.5]
     record = both("single_broker", times, effects={"db": "2s"}, faults=faults, consumers=1)
     assert record.copies[0].taken.tolist() == [0, 3.5, 12, 14]
+
+
+def test_what_is_given_back_after_several_stretches_is_left_to_processes_if_the_order_goes_back_far():
+    """Of two workers who are alike and give back at one instant, the one who began last may be the first."""
+    reasons = left_to_processes(
+        "single_broker",
+        workload={"arrivals": {"rate": "0.5/s", "process": "constant"}, "backlog": 10},
+        effects={"db": {"service": "1s", "failure": 0.5}, "mail": {"service": "0s"}},
+        faults={"sometimes": {"kind": "reject", "target": "sink", "probability": 0.1}},
+        horizon="60s",
+        hop="1s",
+        queue={"max_receives": 5},
+        consumers={"count": 2, "on_error": "nack", "retry_delay": "1s"},
+    )
+    assert reasons == {"workers get free at one instant, in an order that goes back far"}
+
+
+def test_work_that_takes_no_time_as_a_worker_starts_again_at_once_is_left_to_processes():
+    """At 1 s all have done their work, one of them crashes, and what they take next fails in no time."""
+    reasons = left_to_processes(
+        "single_broker",
+        workload={"arrivals": {"rate": "1/s", "process": "constant"}, "backlog": 20},
+        faults={
+            "again": {"kind": "crash", "target": "consumers", "at": "1s", "duration": "0s"},
+            "sink": {"kind": "reject", "target": "sink", "at": "1s", "duration": "1s"},
+        },
+        horizon="20s",
+        queue={"visibility_timeout": "3s"},
+        consumers=3,
+    )
+    assert reasons == {"work that takes no time, as a worker that had work starts again at once"}
