@@ -218,6 +218,7 @@ class GroupPool:
 
     def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the members what arrives in a block, in line."""
+        partitions = partitions.astype(np.intp)  # whole numbers that index fast
         members = self._member_of[partitions]
         order = np.argsort(members, kind="stable")
         starts = np.arange(len(self._members) + 1, dtype=self._smallest)

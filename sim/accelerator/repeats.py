@@ -79,7 +79,7 @@ class Repeats:
             ahead.first = ahead.known = last = position
         if stop > last:
             messages: list[int] = messages_of[lane.order[last:stop]].tolist()
-            numbers = [self._attempts.get(message, 1) for message in messages]
+            numbers = self._next_attempts(messages)
             ahead.messages += messages
             ahead.numbers += numbers
             ahead.work += self._work(lane.order[last:stop], messages, numbers, is_double)
@@ -91,6 +91,13 @@ class Repeats:
             )
             ahead.known = position
         return ahead.work[low : stop - ahead.first]
+
+    def _next_attempts(self, messages: list[int]) -> list[int]:
+        """The numbers of their next attempts: mostly all of them are the second ones."""
+        attempts = self._attempts
+        if attempts.keys().isdisjoint(messages):
+            return [1] * len(messages)
+        return [attempts.get(message, 1) for message in messages]
 
     def _work(
         self, places: NDArray[Any], messages: list[int], numbers: list[int], is_double: NDArray[Any] | None
