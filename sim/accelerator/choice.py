@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sim.accelerator.publishing import Inexact, is_plain, is_plain_link
+from sim.accelerator.publishing import Inexact, is_known, is_plain_link
 from sim.components.consumer import Pool
 from sim.components.effect import Effect
 from sim.components.link import Link
@@ -43,8 +43,13 @@ class Plan:
         return bool(self.noting) or any(self.reasons.values())
 
 
-def choose(site: Site) -> Plan:
-    """Choose for every part of a site that has been built."""
+def choose(site: Site, *, may_publish: bool = True) -> Plan:
+    """Choose for every part of a site that has been built.
+
+    Args:
+        site: where nothing has run yet.
+        may_publish: whether what is published may be worked out, too.
+    """
     reasons = {pool: _reason(pool) for pool in site.pools}
     producer = site.producer
     reports = () if producer is None else producer.reports
@@ -55,7 +60,7 @@ def choose(site: Site) -> Plan:
     chosen = [pool for pool in site.pools if not reasons[pool]]
     told = [(effect, link) for pool in chosen for effect, link in reports if effect in pool.effects]
     fed_by_blocks = [pool for _, link in told for pool in _pools_behind(link.broker, site)]
-    is_published = producer is not None and is_plain(producer)
+    is_published = may_publish and producer is not None and is_known(producer)
     if producer is not None:
         first = [pool for link in producer.writes for pool in _pools_behind(link.broker, site)]
         is_published = is_published and all(pool in chosen for pool in first)

@@ -1,11 +1,14 @@
-"""What arrives at the holders of a site, where that is plain: published, a hop later accepted, answered.
+"""What arrives at the holders of a site, where that is known: published, a hop later accepted, answered.
 
-Everything else (retries, outboxes, batches, faults of the API or of a broker) is simulated by the producer's
-own processes, and the holders note what arrives (:class:`~sim.components.inlet.Inlet`).
+What a broker refuses is known, too: when an attempt is made follows from when the one before it was refused,
+and none depends on other messages. Only the turn of what arrives at one instant is not known where some of it
+has been refused before. Everything else (outboxes, batches, faults of the API or of the network) is simulated
+by the producer's own processes, and the holders note what arrives (:class:`~sim.components.inlet.Inlet`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,12 +18,12 @@ from sim.accelerator.block import pieces, rows_of
 from sim.components.effect import Effect
 from sim.components.link import Link
 from sim.components.log import Log
-from sim.components.producer import Producer
+from sim.components.producer import TOLERANCE, Producer
 from sim.components.queue import Queue
 from sim.components.topic import QueueSubscription, Topic
 from sim.components.workload import Messages
 from sim.engine.ledger import CopyLog
-from sim.vocabulary import Outcome
+from sim.vocabulary import Outcome, Reply
 
 
 class Inexact(Exception):  # noqa: N818 - nothing is wrong: another way is taken
@@ -31,21 +34,40 @@ Arrivals = tuple[NDArray[Any], NDArray[Any]]
 """Numbers of messages, and when each arrives, s, sorted."""
 
 
-def is_plain(producer: Producer) -> bool:
-    """Whether nothing but hops lies between the callers and the holders."""
+class Tied(Inexact):
+    """Messages arrive at one instant, some of which have been refused before.
+
+    Nothing is in the ledger yet: the producer's processes can do the same anew.
+    """
+
+
+def is_known(producer: Producer) -> bool:
+    """Whether nothing but hops and refusals lies between the callers and the holders."""
     options = producer.options
     return (
         producer.api.is_quiet
         and not (options.outbox or options.linger or options.write_gap)
-        and all(is_plain_link(producer, link) for link in producer.writes)
+        and all(_is_answered(producer, link) and _passes_on(link.broker) for link in producer.writes)
     )
+
+
+def _passes_on(broker: Any) -> bool:
+    """Whether what it takes is at once on its way to all who are behind it."""
+    if isinstance(broker, Topic):
+        return all(map(_passes_on, broker.subscriptions))
+    return not (isinstance(broker, QueueSubscription) and broker.pauses)
 
 
 def is_plain_link(producer: Producer, link: Link) -> bool:
     """Whether everything that is sent this way arrives a hop later and is answered in time."""
+    return link.is_plain and _is_answered(producer, link)
+
+
+def _is_answered(producer: Producer, link: Link) -> bool:
+    """Whether everything that is sent this way is accepted or refused a hop later, and answered in time."""
     patience = np.inf if producer.options.timeout is None else producer.options.timeout
-    is_answered = not link.hop or (producer.api.is_quiet and 2 * link.hop < patience)
-    return link.is_plain and is_answered
+    is_in_time = not link.hop or (producer.api.is_quiet and 2 * link.hop < patience)
+    return link.is_clear and is_in_time
 
 
 def instant_reports(producer: Producer | None, queue: Queue) -> list[tuple[Effect, Link]]:
@@ -81,21 +103,121 @@ def publish_some(
         published: when, s.
         waiting: how many of them, from the first, already wait at 0 s.
     """
-    site = producer.site
-    numbers = _numbers(first, len(published))
-    now = answered = published
+    site, ledger, numbers = producer.site, producer.site.ledger, _numbers(first, len(published))
+    requests = _Requests(producer, first, published, waiting)
+    written = [requests.write(link) for link in producer.writes]
+    _happens_in_time(site.limit, *_last(requests.now))
     found: dict[Any, Arrivals] = {}
-    for link in producer.writes:
-        arrived = _later(now, link.hop)
-        if waiting:
-            arrived = _from_the_start(arrived, waiting)
-        found |= _reach(link.broker, numbers, arrived, site.limit)
-        now = _later(arrived, link.hop)
-        if link is producer.writes[0] or producer.options.reply == "all":
-            answered = now
-    _happens_in_time(site.limit, now)
-    site.ledger.reply_to_all(first, _from_the_start(answered, waiting) if waiting else answered)
+    for link, (places, times) in zip(producer.writes, written, strict=True):
+        found |= _reach(link.broker, numbers if places is None else numbers[places], times, site.limit)
+    for effects, place, fate, now in requests.given_up:
+        ledger.never_stored(effects, first + place, fate, now)
+    failed = requests.failed()
+    ledger.reply_to_all(first, requests.answered, besides=[first + place for place in failed])
+    for place in failed:
+        ledger.answer(first + place, Reply.ERROR, requests.now.item(place))
     return found
+
+
+class _Requests:
+    """Requests on their way from one broker to the next.
+
+    Args:
+        producer: who publishes.
+        first: the number of the first of them in the ledger.
+        published: when each was made, s.
+        waiting: how many of them, from the first, are with all brokers at 0 s.
+
+    Attributes:
+        now: how far each has come, s.
+        answered: when its caller is answered, s; NaN where that is not yet known.
+        given_up: what no attempt has brought to a broker: effects, place among the requests, outcome, when.
+    """
+
+    def __init__(self, producer: Producer, first: int, published: NDArray[Any], waiting: int) -> None:
+        self._options, self._limit = producer.options, producer.site.limit
+        self._first, self._waiting = first, waiting
+        self.now = self.answered = published
+        self.given_up: list[tuple[tuple[int, ...], int, Outcome, float]] = []
+        self._is_late: NDArray[Any] | None = None
+        self._is_written = False
+
+    def write(self, link: Link) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+        """All of them are written to a broker.
+
+        Returns:
+            Places of those that it accepts, in the order in which it does; None for all as they come. And
+            when, s.
+        """
+        arrived = self._from_the_start(_later(self.now, link.hop))
+        now = _later(arrived, link.hop)
+        if not link.is_plain:
+            waiting = self._waiting
+            is_refused = np.zeros(len(arrived), dtype=bool)
+            is_refused[waiting:] = link.refuses_first(self._first + waiting, arrived[waiting:])
+            if is_refused.any():
+                arrived, now = arrived.copy(), now.copy()
+                self._is_late = is_refused if self._is_late is None else self._is_late | is_refused
+                for place in np.flatnonzero(is_refused).tolist():
+                    arrived[place], now[place] = self._try_again(link, place)
+        self._answer(arrived, now)
+        self.now = now
+        return self._in_turn(arrived)
+
+    def _from_the_start(self, times: NDArray[Any]) -> NDArray[Any]:
+        """The same, but for those that wait at 0 s."""
+        waiting = self._waiting
+        return np.concatenate((np.zeros(waiting), times[waiting:])) if times[:waiting].any() else times
+
+    def _answer(self, arrived: NDArray[Any], now: NDArray[Any]) -> None:
+        """Callers are answered when the first broker has accepted, or all of them have."""
+        is_first = self._options.reply == "first"
+        if not (is_first and self._is_written):
+            self.answered = self._from_the_start(now)
+            if is_first and self._is_late is not None:
+                self.answered = np.where(np.isnan(arrived), np.nan, self.answered)
+        elif self._is_late is not None:
+            is_open = np.isnan(self.answered) & ~np.isnan(arrived)
+            self.answered = np.where(is_open, now, self.answered)
+        self._is_written = True
+
+    def _try_again(self, link: Link, place: int) -> tuple[float, float]:
+        """One whose first attempt is refused: when it is accepted, NaN if never, and when its sender knows.
+
+        The twin of ``Producer._publish``.
+        """
+        options, fate = self._options, Outcome.REJECTED
+        began = sent = self.now.item(place)
+        attempt = 0
+        while True:
+            arrived = sent + link.hop
+            now = arrived + link.hop
+            _happens_in_time(self._limit, now)
+            if attempt and not link.refuses(self._first + place, attempt, arrived):
+                return arrived, now
+            if options.timeout is not None and now >= sent + options.timeout:
+                fate = Outcome.LOST  # not refused: nobody knows
+            sent, attempt = now + options.retry_delay, attempt + 1
+            if sent > began + options.retry_for + TOLERANCE:
+                self.given_up.append((link.effects, place, fate, now))
+                return math.nan, now
+
+    def _in_turn(self, arrived: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+        """Those that are accepted, in turn."""
+        is_late = self._is_late
+        if is_late is None:
+            return None, arrived
+        turn = np.argsort(arrived, kind="stable")[: np.count_nonzero(~np.isnan(arrived))]  # NaN comes last
+        times, is_late = arrived[turn], is_late[turn]
+        if ((times[1:] == times[:-1]) & (is_late[1:] | is_late[:-1])).any():
+            raise Tied("messages arrive at one instant, some of which have been refused before")
+        return turn, times
+
+    def failed(self) -> list[int]:
+        """Places of those whose callers are told in the end that something has gone wrong."""
+        if self._options.reply == "first":
+            return np.flatnonzero(np.isnan(self.answered)).tolist()
+        return sorted({place for _, place, _, _ in self.given_up})
 
 
 def longest_way(producer: Producer) -> float:
@@ -117,7 +239,7 @@ def request_some(first: int, published: NDArray[Any]) -> Arrivals:
 def report(link: Link, messages: NDArray[Any], times: NDArray[Any], limit: float) -> dict[Any, Arrivals]:
     """Workers report complete tasks; what arrives at each holder before the run ends at ``limit``."""
     arrived = _later(times, link.hop)
-    _happens_in_time(limit, _later(arrived, link.hop))
+    _happens_in_time(limit, *_last(_later(arrived, link.hop)))
     return _reach(link.broker, messages, arrived, limit)
 
 
@@ -131,7 +253,7 @@ def _reach(broker: Any, numbers: NDArray[Any], times: NDArray[Any], limit: float
         return dict.fromkeys(broker.groups, (numbers, times))
     if isinstance(broker, QueueSubscription):
         stored = _later(times, broker.hop)
-        _happens_in_time(limit, stored)
+        _happens_in_time(limit, *_last(stored))
         _pass_through(broker.log, numbers, times, stored)
         return {broker.queue: (numbers, stored)}
     return {broker: (numbers, times)}
@@ -162,9 +284,7 @@ def accept(log: CopyLog, messages: NDArray[Any], times: NDArray[Any]) -> None:
     for some, stored in pieces(messages, times):
         rows = rows_of(some)
         is_first = bool(np.isnan(accepted[rows]).all())
-        if is_first and not isinstance(
-            rows, slice
-        ):  # what is written for a number that comes twice stays once
+        if is_first and not isinstance(rows, slice):  # of a number that comes twice one place stays
             places = np.arange(len(some), dtype=float)
             accepted[rows] = places
             is_first = np.array_equal(accepted[rows], places)
@@ -178,13 +298,13 @@ def _later(times: NDArray[Any], hop: float) -> NDArray[Any]:
     return times + hop if hop else times
 
 
-def _from_the_start(times: NDArray[Any], waiting: int) -> NDArray[Any]:
-    """The same, but for the first so many at 0 s."""
-    return np.concatenate((np.zeros(waiting), times[waiting:])) if times[:waiting].any() else times
+def _last(times: NDArray[Any]) -> list[float]:
+    """The last of some times, if there are any."""
+    return [times.max().item()] if len(times) else []
 
 
-def _happens_in_time(limit: float, times: NDArray[Any]) -> None:
-    if len(times) and times.max() >= limit:
+def _happens_in_time(limit: float, *times: float) -> None:
+    if any(time >= limit for time in times):
         raise Inexact("messages are on their way when the run ends")
 
 

@@ -38,7 +38,10 @@ def run(site: Site, horizon: float) -> dict[str, str]:
     plan = choose(site)
     arrivals: dict[Any, Arrivals] = {}
     if plan.producer is not None:
-        arrivals = publishing.publish(plan.producer)
+        try:
+            arrivals = publishing.publish(plan.producer)
+        except publishing.Tied:
+            plan = choose(site, may_publish=False)
     elif site.producer is None:
         arrivals = {pool.source: publishing.request(site.messages) for pool in plan.pools}
     without = [*plan.pools, plan.producer]

@@ -8,8 +8,9 @@ number of messages, as long as they come to their end.
 Reports are handed on with the messages: what happens before the next message is published is known in full,
 so that pools which wait for others are given that much and no more.
 
-Done so: every run that is worked out in blocks as a whole, but for queues with a capacity, traces, and groups
-with followers whose members may crash. All else is told as one page at the end.
+Done so: every run that is worked out in blocks as a whole, but for brokers that refuse (messages then arrive
+out of turn), queues with a capacity, traces, and groups with followers whose members may crash. All else is
+told as one page at the end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sim.accelerator.service import LARGEST_MEMORY
 from sim.components.consumer import Pool
 from sim.components.log import Group, Log
 from sim.components.partitioner import partitions_of
+from sim.components.producer import Producer
 from sim.components.queue import Queue
 from sim.components.requests import Requests
 from sim.components.site import Site
@@ -61,11 +63,16 @@ def sliceable(site: Site, horizon: float) -> Plan | None:
     plan = choose(site)
     if plan.has_processes or site.messages.trace or plan.producer is not site.producer:
         return None
-    if plan.producer is not None and horizon + longest_way(plan.producer) >= site.limit:
+    if plan.producer is not None and not _publishes_in_turn(plan.producer, site.limit - horizon):
         return None
     reporting = {effect for effect, _ in plan.reports}
     is_sliceable = all(_is_sliceable(pool, not reporting.isdisjoint(pool.effects)) for pool in plan.pools)
     return plan if is_sliceable else None
+
+
+def _publishes_in_turn(producer: Producer, left: float) -> bool:
+    """Whether messages arrive in the order in which they are published, and within the time that is left."""
+    return all(link.is_plain for link in producer.writes) and longest_way(producer) < left
 
 
 def _is_sliceable(pool: Pool[Any], reports: bool) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from simpy.events import Event
 
 from sim.components.effect import Effect
@@ -33,6 +35,7 @@ class Link:
 
     Attributes:
         is_plain: whether no fault can hit it.
+        is_clear: whether none can hit what is under way.
         is_instant: whether attempts take no time.
         first_attempt: where that is so, makes a message's first attempt.
     """
@@ -54,7 +57,8 @@ class Link:
         self._network = [each for each in conditions if isinstance(each.fault, Delay | Loss)]
         self._unheard = 0
         site.unfinished.append(lambda: self._unheard > 0)
-        self.is_plain = not self._network and not self._refusals
+        self.is_clear = not self._network
+        self.is_plain = self.is_clear and not self._refusals
         self.is_instant = not hop and not self._network
 
     def comes_from(self, node: str, *, reports: bool = False) -> None:
@@ -104,6 +108,22 @@ class Link:
             if condition.hits(message, attempt, now):
                 return False
         return self.accept(message, now)
+
+    def refuses(self, message: int, attempt: int, now: float) -> bool:
+        """Whether a fault refuses an attempt that arrives now."""
+        return any(condition.hits(message, attempt, now) for condition in self._refusals)
+
+    def refuses_first(self, low: int, times: NDArray[Any]) -> NDArray[Any]:
+        """The same for the first attempts of consecutive messages.
+
+        Args:
+            low: the number of the first of them.
+            times: when each arrives, s.
+        """
+        refused = np.zeros(len(times), dtype=bool)
+        for condition in self._refusals:
+            refused |= condition.hits_first(low, times, besides=refused)
+        return refused
 
     def _first_attempt(self, message: int, now: float) -> bool:
         return self.arrive(message, 0, now)

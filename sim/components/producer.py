@@ -29,7 +29,8 @@ from sim.engine.quantities import UNLIMITED, Block, Duration, DurationOrNone
 from sim.vocabulary import Outcome, Reply, Status
 
 _OK = Reply.OK  # looking up a member of an enum costs as much as two calls
-_TOLERANCE = 1e-9  # s; a retry that falls due exactly at the end of retry_for is made
+TOLERANCE = 1e-9
+"""s; a retry that falls due exactly at the end of ``retry_for`` is made."""
 
 
 class Outbox(Block):
@@ -291,7 +292,7 @@ class Producer:
             if answer:
                 return True
             due = site.now + options.retry_delay
-            if answer is None or due > first + options.retry_for + _TOLERANCE:
+            if answer is None or due > first + options.retry_for + TOLERANCE:
                 break
             yield site.at(due)
             if (yield from self._is_cut_off(sent)):

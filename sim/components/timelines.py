@@ -43,6 +43,13 @@ class Windows:
         found = bisect_right(self.starts, time) - 1
         return found >= 0 and time < self.ends[found]
 
+    def cover(self, times: NDArray[Any]) -> NDArray[Any]:
+        """Which of many times lie in one of them."""
+        if not self.starts:
+            return np.zeros(len(times), dtype=bool)
+        found = np.searchsorted(self.starts, times, side="right") - 1
+        return (found >= 0) & (times < np.array(self.ends)[found])
+
     def end_at(self, time: float) -> float:
         """The end of the stretch in which the time lies; the time itself outside of all."""
         found = bisect_right(self.starts, time) - 1
@@ -217,6 +224,23 @@ class Condition:
             return False
         self.has_hit = True
         return True
+
+    def hits_first(self, low: int, times: NDArray[Any], besides: NDArray[Any]) -> NDArray[Any]:
+        """Which first attempts of consecutive messages it hits.
+
+        Args:
+            low: the number of the first of them.
+            times: when each is made, s.
+            besides: those that something else has hit before.
+        """
+        hit = ~besides
+        if self.windows is not None:
+            hit &= self.windows.cover(times)
+        drawn = self.may_hit(low, low + len(times)) if hit.any() else None
+        if drawn is not None:
+            hit &= drawn
+        self.has_hit = self.has_hit or bool(hit.any())
+        return hit
 
     def may_hit(self, low: int, high: int) -> NDArray[Any] | None:
         """Which first attempts it would hit within its time, for messages from low to high; None: all."""

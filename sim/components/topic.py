@@ -160,6 +160,9 @@ class QueueSubscription:
         hop: network delay of a push, s.
         effect: the effect whose queue it is.
         queue: takes the messages.
+
+    Attributes:
+        pauses: when the topic does not push, because it is down.
     """
 
     def __init__(
@@ -180,6 +183,7 @@ class QueueSubscription:
         self._held = 0
         self._subscription = Subscription(site, options, hop, [effect], self._offer, self._give_up)
         self.faults = self._subscription.faults
+        self.pauses = self._subscription.pauses
         site.unfinished.append(lambda: self._held > 0)
 
     def accept(self, message: int, now: float) -> bool:
