@@ -15,6 +15,8 @@ from sim.components.timelines import Windows, union
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
+_NEVER = UNLIMITED, UNLIMITED
+
 
 class Doors:
     """The doors of one pool.
@@ -30,6 +32,8 @@ class Doors:
         self._shut = shut
         self._may_shut = bool(pool.crashes) or all(away.starts for away in self._away)
         self._losses = losses(pool)
+        self._known = (UNLIMITED, -UNLIMITED)
+        self._next_absence = UNLIMITED
 
     def shut_from(self, now: float) -> float:
         """When the service is shut next, as far as is known; not later than now while it is."""
@@ -37,9 +41,20 @@ class Doors:
         for windows in self._shut:
             found = min(found, windows.quiet_until(now))
         if self._may_shut:
-            pairs = zip(self._away, self._crashed, strict=True)
-            found = min(found, max(min(_next(away, now), _next(crashed, now)) for away, crashed in pairs))
+            found = min(found, self._all_away_from(now))
         return found
+
+    def _all_away_from(self, now: float) -> float:
+        """When all workers may be away: not before the next absence of each of them has begun."""
+        since, until = self._known
+        if not since <= now < until:
+            following = [
+                min(_next(away, now), _next(crashed, now))
+                for away, crashed in zip(self._away, self._crashed, strict=True)
+            ]
+            self._next_absence = max(start for start, _ in following)
+            self._known = now, min(end for _, end in following)  # so long these are the next ones
+        return self._next_absence
 
     def lost_after(self, now: float) -> float:
         """When the memory is lost next, after a time."""
@@ -50,6 +65,7 @@ class Doors:
         """A worker has crashed; it may be away from then on."""
         outage = worker.outage_at(now)
         if outage is not None:
+            self._known = (UNLIMITED, -UNLIMITED)
             self._crashed[worker.index].starts.append(now)
             self._crashed[worker.index].ends.append(outage.end)
 
@@ -60,7 +76,7 @@ def losses(pool: Pool[Any]) -> list[float]:
     return sorted({each.start for each in outages if each.takes_memory and each.in_hand == "lose"})
 
 
-def _next(windows: Windows, now: float) -> float:
-    """When the first of the windows begins that is not over."""
+def _next(windows: Windows, now: float) -> tuple[float, float]:
+    """The first of the windows that is not over."""
     found = bisect_right(windows.ends, now)
-    return windows.starts[found] if found < len(windows.starts) else UNLIMITED
+    return (windows.starts[found], windows.ends[found]) if found < len(windows.starts) else _NEVER
