@@ -97,12 +97,12 @@ class Crew:
         if self.ends is None:
             return
         parts = [*self._ends_in_blocks, tuple(np.array(self.ends).reshape(-1, 3).T)]
-        late = [part[0] >= until for part in parts]
+        late = [np.flatnonzero(part[0] >= until) for part in parts]
         self.ends = []
         self._ends_in_blocks = [
             tuple(column[those] for column in part)
             for part, those in zip(parts, late, strict=True)
-            if those.any()
+            if len(those)
         ]
         in_order = np.sort(np.concatenate([part[0] for part in parts]))
         is_shared = in_order[1:] == in_order[:-1]

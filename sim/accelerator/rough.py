@@ -2,10 +2,10 @@
 
 Between the hot loop (:mod:`sim.accelerator.plain`) and the careful way (:mod:`sim.accelerator.hands`), which
 does the same with all that can happen. Exact for the same reason: what a delivery comes to follows from its
-draws and from the outages of its worker. Only deliveries whose message nobody else can work on meanwhile are
-taken: several attempts must end within the visibility timeout, one may outlive it, because attempts at a
-message begin in the order of its receives. The rest is left alone: no fault has a window then, the worker is
-there, and if it goes away, it loses what it has in hand.
+draws and from the outages of its worker. Only deliveries whose attempts all begin before somebody else can
+receive the message are taken, so that attempts at it begin in the order of its receives; the last one may
+outlive the visibility timeout. The rest is left alone: no fault has a window then, the worker is there, and
+if it goes away, it loses what it has in hand.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from heapq import heapreplace
 from math import nan
 from struct import Struct
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.accelerator.block import OUTLIVES, Block
 from sim.accelerator.columns import Columns
@@ -83,7 +85,6 @@ class Rough:
         pool = hands.pool
         self._pool, self._hop, self._limit = pool, pool.hop, pool.site.limit
         self._effects = [(effect, hands.attempts_at(effect)) for effect in pool.effects]
-        self._has_one_attempt = len(pool.effects) == 1 and not pool.hop
         self._all_lose = not pool.hop and crew.all_lose
         self._noted, self._pack = bytearray(), Struct(f"{_FIELDS + len(self._effects)}d").pack
 
@@ -111,9 +112,9 @@ class Rough:
         is_alike, times, free = crew.is_alike, crew.times, crew.free
         limits, speeds, workers = bounds.limits, crew.speeds, crew.workers
         effects, hop, timeout, retention = self._effects, self._hop, self._timeout, self._retention
-        has_one_attempt, all_lose, late_delete = self._has_one_attempt, self._all_lose, self._late_delete
-        max_receives, run_limit, is_common = self._max_receives, self._limit, self._is_common
-        under_way, returns, absent, ends = crew.under_way, self._returns, crew.absent, crew.ends
+        all_lose, late_delete, max_receives = self._all_lose, self._late_delete, self._max_receives
+        run_limit, is_common = self._limit, self._is_common
+        under_way, returns, absent = crew.under_way, self._returns, crew.absent
         in_flight = returns.in_flight
         each, count, accepted, note = seconds.each, len(seconds.each), log.accepted, self._noted.extend
         starts, visible, messages, first = block.starts, block.visible, block.messages, block.first
@@ -176,7 +177,7 @@ class Rough:
                         break
                     begun += duration / speed
             outlives = end > due
-            if begun >= end or end == gone or (outlives and not has_one_attempt):
+            if begun >= end or end == gone or (outlives and begun >= due):
                 return False
             if is_alike:
                 heapreplace(times, end)
@@ -186,8 +187,6 @@ class Rough:
                     back = absent(worker, end) or crew.back(workers[worker], end)
                     entry = back if back[0] > end else entry
                 heapreplace(free, entry)
-            if ends is not None:
-                ends.append((end, begun, start))
             bounds.count += 1.0
             made, order = len(stages), hands.order
             good, rest = made - fails, padding[made]
@@ -350,10 +349,12 @@ class Rough:
         columns.log.retaken.frombytes(start[is_again].tobytes())
         columns.taken[copies[~is_again]] = start[~is_again]
         np.maximum.at(columns.deliveries, copies, (before + 1).astype(np.uint32))
-        now = start + self._hop
+        now: NDArray[Any] = start + self._hop
+        last = now
         for place, ((effect, _), work) in enumerate(zip(self._effects, noted[_FIELDS:], strict=True)):
             begun, now = now, now + work / speed
             is_made = (place < made) & (begun < crashes)
+            last = np.where(is_made, begun, last)
             self._pool.count_busy_times(begun[is_made], np.minimum(now, crashes)[is_made])
             is_applied = (place < good) & (now <= crashes)
             for number in np.unique(before[is_applied]):  # a copy is delivered but once for the same time
@@ -361,3 +362,4 @@ class Rough:
                 self._hands.apply_all(
                     effect, copies[those], now[those], begun[those], orders[those], is_late=bool(number)
                 )
+        self._crew.note(np.minimum(now, crashes), last, start)

@@ -24,7 +24,7 @@ BLOCK_BITS = 13
 BLOCK = 1 << BLOCK_BITS
 """Messages per block of draws for first attempts."""
 
-KEPT_BLOCKS = 64
+KEPT_BLOCKS = 24
 """Of one purpose; what is longer ago is drawn again when somebody asks."""
 _KEPT_VALUES = KEPT_BLOCKS * BLOCK
 _COST = 16
