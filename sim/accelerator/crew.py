@@ -20,7 +20,7 @@ from sim.accelerator.block import Block
 from sim.accelerator.hands import Delivery
 from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
-from sim.components.timelines import AllOutages, Outages, Windows, absences
+from sim.components.timelines import AllOutages, Outages, Windows, absences, all_lose
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
@@ -74,7 +74,7 @@ class Crew:
         if not (is_one_stretch or (self.is_alike and not is_heard)):
             self.ends = []
         self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
-        self.all_lose = not pool.crashes and all(map(_all_lose, pool.workers))
+        self.all_lose = not pool.crashes and all(all_lose(worker.outages) for worker in pool.workers)
         self._absences = [_absences_of(worker) if self.all_lose else iter(()) for worker in pool.workers]
         self._absence = [next(each, _NEVER) for each in self._absences]
 
@@ -392,11 +392,6 @@ class Crew:
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry, end)
         return entry
-
-
-def _all_lose(worker: Worker) -> bool:
-    outages = worker.outages
-    return not outages or (isinstance(outages, Outages | AllOutages) and outages.all_lose)
 
 
 def _absences_of(worker: Worker) -> Iterator[tuple[float, float]]:

@@ -26,7 +26,7 @@ from sim.accelerator.inflow import PAD, Inflow
 from sim.accelerator.lane import Lane
 from sim.components.polling import turn_at
 
-_MANY = 24
+MANY = 24
 """Records of a fetch that are faster as an array than one by one."""
 
 
@@ -119,7 +119,7 @@ def _first_of(
 
 def _in_a_row(parts: list[Part], records: int, start: float) -> float:
     """Begin so many records in all, each when the one before it has ended; when the last of them does."""
-    if records >= _MANY:
+    if records >= MANY:
         return _many_in_a_row(parts, records, start)
     for costs, begun, first, count in parts:
         begun.extend(accumulate(costs[first : first + count], initial=start))
@@ -252,7 +252,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
             if stop == seen + PAD:
                 stop = bisect_left(times, until, stop)
             if stop - seen < batch:
-                if stop - seen >= _MANY:
+                if stop - seen >= MANY:
                     parts = _all_of(in_turn[turn], numbers, seen, stop, positions)
                     end = _many_in_a_row(parts, stop - seen, now + hop)
                 else:

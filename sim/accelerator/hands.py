@@ -240,7 +240,7 @@ class Hands:
             When it ends, and how; None if the same worker tries again then.
         """
         pool, worker, message = self.pool, delivery.worker, delivery.message
-        number = self._number(effect, message, now)
+        number = self.count_attempt(effect, message, now)
         duration, ends = effect.attempt(message, number, now)
         duration /= worker.speed
         for condition in pool.slow[effect]:
@@ -268,7 +268,7 @@ class Hands:
         now, is_lost = self._spend(delivery, now, pool.retry_delay, is_busy=False)
         return now, CRASHED if is_lost else None
 
-    def _number(self, effect: Effect, message: int, now: float) -> int:
+    def count_attempt(self, effect: Effect, message: int, now: float) -> int:
         """Which attempt begins now, counted from 0.
 
         They are counted as deliveries are worked out, which is in the order in which attempts begin.

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
+
+Starts = Union[NDArray[Any], "array[float]"]
+"""When each of some records is begun, s."""
 
 _MUCH = 0.25
 """Of the records that are kept: less is not worth moving a backlog to the front."""
@@ -180,7 +183,7 @@ class Lane:
         self.starts.append(math.nan)
         self.begun = position + 1
 
-    def run(self, position: int, starts: list[float]) -> None:
+    def run(self, position: int, starts: Starts) -> None:
         """Records from the first that was not begun up to a position went well."""
-        self.starts.extend(starts)
+        self.starts.frombytes(starts.tobytes())
         self.done = self.passed = self.begun = position

@@ -8,13 +8,14 @@ succeeds; messages that a log holds twice, whose attempts are counted together.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.hands import Hands
-from sim.accelerator.lane import Lane
+from sim.accelerator.lane import Lane, Starts
 from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
@@ -40,7 +41,7 @@ class Repeats:
         self.can_be_plain = not pool.idempotent and all(each.windows is not None for each in by_chance)
         self.unbegun: set[int] = set()
         self.unapplied: set[int] = set()
-        self._times: list[float] = []
+        self._times = array("d")
         self._places: list[NDArray[Any]] = []
 
     def leave_out(self, gone: int, lanes: list[Lane], final: int) -> None:
@@ -111,7 +112,7 @@ class Repeats:
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
         return work
 
-    def note(self, lane: Lane, position: int, starts: list[float], end: float) -> None:
+    def note(self, lane: Lane, position: int, starts: Starts, end: float) -> None:
         """Records of a partition from a position, looked ahead at, went well, the last of them until then."""
         count = len(starts)
         if not count:
@@ -121,7 +122,7 @@ class Repeats:
         ahead.numbers[low : low + count] = [number + 1 for number in ahead.numbers[low : low + count]]
         ahead.known = position + count
         self._places.append(lane.order[position : position + count])
-        self._times += starts
+        self._times.frombytes(starts.tobytes())
         self._times.append(end)
 
     def begin(self, lane: Lane, position: int, message: int) -> None:
@@ -143,8 +144,7 @@ class Repeats:
     def take(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Starts, ends and places of all that went well since the last time."""
         places = np.concatenate(self._places or [np.empty(0, dtype=np.int64)])
-        times = np.fromiter(self._times, float, len(self._times))
+        times = np.frombuffer(self._times)
         stops = np.cumsum([len(each) + 1 for each in self._places], dtype=np.int64) - 1
-        self._places.clear()
-        self._times.clear()
+        self._places, self._times = [], array("d")
         return np.delete(times, stops), np.delete(times, (stops + 1)[:-1])[1:], places

@@ -8,15 +8,20 @@ group keeps for its member stands in :mod:`sim.accelerator.assignment`.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sim.accelerator.assignment import Assignment, Records
-from sim.accelerator.lane import Lane
+from sim.accelerator.fetching import MANY
+from sim.accelerator.lane import Lane, Starts
 from sim.components.consumer import CRASHED, DONE
 from sim.components.worker import Worker
+from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 if TYPE_CHECKING:
@@ -60,6 +65,8 @@ class Working(Assignment):
                 position = self._go_well(lane, position, stop)
                 if position == stop:
                     break
+                if self._is_cut_off(lane, position):
+                    return
                 if not self._careful(lane, position):
                     return
                 position += 1
@@ -105,12 +112,42 @@ class Working(Assignment):
         lane.done += len(starts)
         return position + len(starts)
 
-    def _spend(self, work: Sequence[float], quiet: float) -> list[float]:
+    def _spend(self, work: Sequence[float], quiet: float) -> Starts:
         """Work as long as all of it ends before something may interfere: when each record is begun."""
-        times = list(accumulate(work, initial=self._now))
-        count = len(work) if times[-1] < quiet else bisect_left(times, quiet) - 1
-        self._now = times[count]
+        if len(work) < MANY:
+            begun = array("d", accumulate(work, initial=self._now))
+            count = len(work) if begun[-1] < quiet else bisect_left(begun, quiet) - 1
+            self._now = begun[count]
+            return begun[:count]
+        times = np.empty(len(work) + 1)
+        times[0], times[1:] = self._now, work
+        np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
+        count = len(work) if times[-1] < quiet else int(np.searchsorted(times, quiet)) - 1
+        self._now = times.item(count)
         return times[:count]
+
+    def _is_cut_off(self, lane: Lane, position: int) -> bool:
+        """Whether a crash cuts off a record that is begun for the first time; then it is seen to."""
+        owner, now, crash = self._owner, self._now, self._worker.undisturbed_until
+        if not (
+            position >= lane.begun
+            and now < crash < now + lane.work[position] < UNLIMITED
+            and owner.all_lose
+            and self._quiet_until() == crash < self._limit
+        ):
+            return False
+        order = lane.order.item(position)
+        copy = owner.copies.item(order)
+        lane.begin(position)
+        owner.hands.count_attempt(owner.effect, owner.messages.item(order), now)
+        owner.pool.count_busy(now, crash)
+        owner.log.taken[copy] = now
+        owner.log.deliveries[copy] += 1
+        owner.log.returned.append(crash)
+        owner.is_written = True
+        self._now = crash
+        self._crash(crash)
+        return True
 
     def _careful(self, lane: Lane, position: int) -> bool:
         """Work on one record, whatever happens; whether the member goes on with the next one."""

@@ -178,6 +178,11 @@ class AllOutages(Sequence[Outage]):
         return merge(*(part.stretches() for part in self._parts))
 
 
+def all_lose(outages: Sequence[Outage]) -> bool:
+    """Whether whoever goes away loses what is in hand, as far as that is told without looking at each."""
+    return not outages or (isinstance(outages, Outages | AllOutages) and outages.all_lose)
+
+
 def first_from(outages: Sequence[Outage], time: float, low: int = 0) -> int:
     """The place of the first outage that begins at a time or later, from a place on."""
     if isinstance(outages, Outages):

@@ -17,7 +17,7 @@ from compare import differences
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from sim.accelerator import block, fetching, group_pool
+from sim.accelerator import block, fetching, group_pool, working
 from sim.experiment.replication import simulate
 from sim.scenario.load import load
 
@@ -58,7 +58,8 @@ def compare_drawn(part, examples, monkeypatch):
     if part % 2:
         monkeypatch.setattr(block, "_SIZE", 16)
         monkeypatch.setattr(group_pool, "_BLOCK", 16)
-        monkeypatch.setattr(fetching, "_MANY", 2)
+        monkeypatch.setattr(fetching, "MANY", 2)
+        monkeypatch.setattr(working, "MANY", 2)
 
     @seed(part)
     @settings(
