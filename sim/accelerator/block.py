@@ -288,6 +288,8 @@ class Block:
     def _set_stages(self, pool: Pool[Any], last: NDArray[Any]) -> array[float]:
         """What the hot loop reads: work of one stage, or of several; the last of them."""
         durations = [*self.durations[:-1], last]
+        if len(durations) == 2 and self._failed is not None:
+            durations = self._failed_last(*durations)
         if pool.is_anonymous:
             speed = pool.workers[0].speed
             if speed != 1:
@@ -298,6 +300,13 @@ class Block:
             return floats(durations[0])
         self.stages = [floats(each) for each in durations]
         return self.stages[-1]
+
+    def _failed_last(self, first: NDArray[Any], second: NDArray[Any]) -> list[NDArray[Any]]:
+        """Two stages; what fails at the first one has its work in the second, with which all work ends."""
+        those = np.flatnonzero((self._failed == 0) & np.isfinite(second))
+        first, second = first.copy(), second.copy()
+        second[those], first[those] = first[those], 0.0
+        return [first, second]
 
 
 def hit_by_chance(condition: Condition, low: int, high: int, messages: NDArray[Any]) -> NDArray[Any]:

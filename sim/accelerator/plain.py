@@ -202,7 +202,7 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
     again: Again,
     care: Care,
 ) -> None:
-    """The same for work of two stages; the second one, if it is not reached, takes no time."""
+    """The same for work of two stages; if only one is reached, the first one takes no time."""
     due, limits, count = bounds.due, bounds.limits, bounds.count
     for seen, first, second in zip(visible, firsts, seconds, strict=True):
         while True:
@@ -217,7 +217,7 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
             middle = start + first / speed
             end = middle + second / speed
             if end <= limits[worker]:
-                heapreplace(free, (end, middle if second else start, count, worker))
+                heapreplace(free, (end, middle, count, worker))
                 count += 1.0
                 push(start)
                 choose(worker)
