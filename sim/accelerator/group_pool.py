@@ -36,6 +36,8 @@ from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 _BLOCK = 1 << 16
+_FEW = 8
+"""Members."""
 _NONE = np.empty(0)
 
 
@@ -80,6 +82,7 @@ class GroupPool:
         links = [link for _, link in producer.reports if link.broker is records]
         self._is_fed_by_pools = bool(links)
         self.is_fed_at_once = any(not link.hop for link in links)
+        self._is_asked_when = self.is_fed_at_once or self.retention < UNLIMITED
         self.log = self.group.log
         self._partition_of = records.partition_of
         self.messages = self.copies = np.empty(0, dtype=np.int64)
@@ -209,7 +212,7 @@ class GroupPool:
         work = work[order]
         if self._has_speeds:
             work /= self._speeds[sorted_partitions]
-        sorted_times = times[order]
+        sorted_times = times[order] if self._is_asked_when else _NONE
         order += low
         numbers = np.arange(len(self._lanes) + 1, dtype=self._smallest)
         bounds = np.searchsorted(sorted_partitions, numbers).tolist()
@@ -221,6 +224,11 @@ class GroupPool:
         """Tell the members what arrives in a block, in line."""
         partitions = partitions.astype(np.intp)  # whole numbers that index fast
         members = self._member_of[partitions]
+        if len(self._members) <= _FEW:  # to look for each of them takes less than to sort them
+            for number, member in enumerate(self._members):
+                those = np.flatnonzero(members == number)
+                member.inflow.extend(times[those], self._number_of[partitions[those]])
+            return
         order = np.argsort(members, kind="stable")
         starts = np.arange(len(self._members) + 1, dtype=self._smallest)
         bounds = np.searchsorted(members[order], starts).tolist()

@@ -87,7 +87,7 @@ class Lane:
 
     Attributes:
         number: of the partition.
-        times: when each record was accepted.
+        times: when each record was accepted; empty where nobody asks.
         order: the place of each among all that the log has accepted.
         work: how long the first attempt takes, s; infinity where it may go otherwise than well.
         arrived: so many have arrived, as far as the member can know now.
