@@ -65,7 +65,7 @@ def _keep_memory() -> None:
     up to twice the size of the largest piece that was ever freed (``M_MMAP_THRESHOLD`` in mallopt(3)); that
     this one is never written to costs nothing.
     """
-    bytearray(24 << 20)
+    bytearray(4 << 20)
 
 
 Blocks = QueuePool | GroupPool | PushPool | RequestPool
