@@ -8,7 +8,7 @@ outage. Workers that are all alike need no names: a heap of times is enough.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappush, heapreplace
 from typing import Any
 
@@ -20,7 +20,7 @@ from sim.accelerator.block import Block
 from sim.accelerator.hands import Delivery
 from sim.accelerator.publishing import Inexact
 from sim.components.consumer import Pool
-from sim.components.timelines import AllOutages, Outages, Windows, absences, all_lose
+from sim.components.timelines import Windows, absences
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
 
@@ -46,7 +46,6 @@ class Crew:
         speeds: of each worker.
         bounds: how far the hot loop may go; its count orders those who get free at the same instant.
         ends: end, when that was scheduled, and start of single deliveries; None where they do not matter.
-        all_lose: whether whoever goes away loses what is in hand, at times that are known.
         has_unfinished_work: whether somebody is still at work when the run ends.
         under_way: heap of the deliveries that are not worked out to their end.
         go_on: works out the next of them, as far as it is known then.
@@ -74,8 +73,8 @@ class Crew:
         if not (is_one_stretch or (self.is_alike and not is_heard)):
             self.ends = []
         self._ends_in_blocks: list[tuple[NDArray[Any], ...]] = []
-        self.all_lose = not pool.crashes and all(all_lose(worker.outages) for worker in pool.workers)
-        self._absences = [_absences_of(worker) if self.all_lose else iter(()) for worker in pool.workers]
+        known = pool.workers if pool.all_lose else ()
+        self._absences = [absences(worker.outages) for worker in known] or [iter(()) for _ in pool.workers]
         self._absence = [next(each, _NEVER) for each in self._absences]
 
     def note(self, ends: NDArray[Any], scheduled: NDArray[Any], starts: NDArray[Any]) -> None:
@@ -361,8 +360,8 @@ class Crew:
         worker = self.workers[number]
         is_idle = since < worker.undisturbed_until or since == worker.undisturbed_until < start
         begin = worker.undisturbed_until if is_idle else since
-        if (entry_then := self.absent(number, begin)) is not None:
-            return entry_then
+        if (back := self.absent(number, begin)) is not None:
+            return back
         if worker.outage_at(begin) is not None:
             return self.back(worker, begin)
         self.bounds.limits[number] = self._undisturbed(number)
@@ -392,10 +391,6 @@ class Crew:
         while entry[0] < end and self.workers[entry[3]].undisturbed_until < end:
             entry = self._after_outage(entry, end)
         return entry
-
-
-def _absences_of(worker: Worker) -> Iterator[tuple[float, float]]:
-    return absences(worker.outages) if isinstance(worker.outages, Outages | AllOutages) else iter(())
 
 
 def _never(until: float) -> float:

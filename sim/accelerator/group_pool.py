@@ -30,7 +30,7 @@ from sim.accelerator.publishing import Inexact, accept
 from sim.accelerator.repeats import Repeats
 from sim.components.consumer import Pool
 from sim.components.log import Group
-from sim.components.timelines import all_lose, ends_of
+from sim.components.timelines import ends_of
 from sim.engine.ledger import Ledger
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
@@ -74,7 +74,7 @@ class GroupPool:
         self.pauses = records.pauses
         self._resumes = ends_of(records.pauses)
         self.windows = timed(pool)
-        self.all_lose = not pool.crashes and all(all_lose(worker.outages) for worker in pool.workers)
+        self.all_lose = pool.all_lose
         self._by_chance = pool.conditions
         self.repeats = Repeats(pool, self.hands, self._by_chance)
         producer = site.producer

@@ -77,9 +77,9 @@ class Redeliveries:
     def end_of_only(self, index: int) -> float:
         """When the only attempt of a message ends that might outlive its visibility timeout."""
         position, _, (work,), _, _ = self.each[index]
-        return self.block.starts[position] + work / self._crew.speeds[self.worker(position)]
+        return self.block.starts[position] + work / self._crew.speeds[self._worker(position)]
 
-    def worker(self, position: int) -> int:
+    def _worker(self, position: int) -> int:
         """Who took a message; those who are alike are all the first."""
         return 0 if self._crew.is_alike else self.block.chosen[position]
 
@@ -89,7 +89,7 @@ class Redeliveries:
         copy = self.block.messages.item(position)
         if failed_at != OUTLIVES:
             return First(position, copy, failed_at + 1)
-        return First(position, copy, 1, self.end_of_only(index), self.worker(position))
+        return First(position, copy, 1, self.end_of_only(index), self._worker(position))
 
     def pop(self) -> First:
         """The next of them, for the pool to see to; the one after it is due later."""

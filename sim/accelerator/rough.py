@@ -85,7 +85,7 @@ class Rough:
         pool = hands.pool
         self._pool, self._hop, self._limit = pool, pool.hop, pool.site.limit
         self._effects = [(effect, hands.attempts_at(effect)) for effect in pool.effects]
-        self._all_lose = not pool.hop and crew.all_lose
+        self._all_lose = not pool.hop and pool.all_lose
         self._noted, self._pack = bytearray(), Struct(f"{_FIELDS + len(self._effects)}d").pack
 
     def interruptions(  # noqa: C901, PLR0915 - closures, so that all they need stays at hand

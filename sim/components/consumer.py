@@ -18,7 +18,7 @@ from pydantic import Field
 from sim.components.effect import FAILS, SUCCEEDS, Effect
 from sim.components.faults import Crash, Slow
 from sim.components.site import Site
-from sim.components.timelines import Condition, Outage, names
+from sim.components.timelines import Condition, Outage, all_lose, names
 from sim.components.wiring import Edge, Node
 from sim.components.worker import Item, Source, Worker
 from sim.engine.environment import MOST_WORKERS, Loop, Process, Steps, work_rank
@@ -193,6 +193,11 @@ class Pool(Generic[Item]):
             calls = site.faults.refused_calls(effect.name, options.count) if is_api else []
             refusals = names(calls)
             site.wiring.connect(Edge(self.name, effect.node, "apply", faults=refusals, refusals=refusals))
+
+    @property
+    def all_lose(self) -> bool:
+        """Whether whoever goes away loses what is in hand, at times that are known."""
+        return not self.crashes and all(all_lose(worker.outages) for worker in self.workers)
 
     @property
     def conditions(self) -> list[Condition]:

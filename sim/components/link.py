@@ -104,14 +104,14 @@ class Link:
 
     def arrive(self, message: int, attempt: int, now: float) -> bool:
         """An attempt reaches the broker; whether it is accepted."""
-        for condition in self._refusals:
-            if condition.hits(message, attempt, now):
-                return False
-        return self.accept(message, now)
+        return not self.refuses(message, attempt, now) and self.accept(message, now)
 
     def refuses(self, message: int, attempt: int, now: float) -> bool:
         """Whether a fault refuses an attempt that arrives now."""
-        return any(condition.hits(message, attempt, now) for condition in self._refusals)
+        for condition in self._refusals:  # noqa: SIM110 - a generator costs more
+            if condition.hits(message, attempt, now):
+                return True
+        return False
 
     def refuses_first(self, low: int, times: NDArray[Any]) -> NDArray[Any]:
         """The same for the first attempts of consecutive messages.

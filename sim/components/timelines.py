@@ -45,10 +45,7 @@ class Windows:
 
     def cover(self, times: NDArray[Any]) -> NDArray[Any]:
         """Which of many times lie in one of them."""
-        if not self.starts:
-            return np.zeros(len(times), dtype=bool)
-        found = np.searchsorted(self.starts, times, side="right") - 1
-        return (found >= 0) & (times < np.array(self.ends)[found])
+        return self.ends_at(times) > times
 
     def end_at(self, time: float) -> float:
         """The end of the stretch in which the time lies; the time itself outside of all."""
@@ -190,10 +187,11 @@ def first_from(outages: Sequence[Outage], time: float, low: int = 0) -> int:
     return bisect_left(outages.in_turn if isinstance(outages, AllOutages) else outages, (time,), low)
 
 
-def absences(outages: Outages | AllOutages) -> Iterator[tuple[float, float]]:
+def absences(outages: Sequence[Outage]) -> Iterator[tuple[float, float]]:
     """From when to when a worker is away: outages that overlap or touch are one absence."""
     begin = back = -UNLIMITED
-    for start, end in outages.stretches():
+    is_in_columns = isinstance(outages, Outages | AllOutages)
+    for start, end in outages.stretches() if is_in_columns else (each[:2] for each in outages):
         if start < back or start == back < end:
             back = max(back, end)
             continue

@@ -148,7 +148,7 @@ class AttachedDraws:
             self._let_go()
             return block[numbers & _WITHIN[shift]]
         blocks: list[int] = list(range(lowest, highest + 1))
-        if len(blocks) * _MANY > max(len(numbers), _MANY * _MANY):
+        if len(blocks) > max(len(numbers) // _MANY, _MANY):  # few of each block, or of some none
             blocks = np.unique(numbers >> shift).tolist()
             numbers = (np.searchsorted(blocks, numbers >> shift) << shift) + (numbers & _WITHIN[shift])
         else:  # as good as all of them are asked for
