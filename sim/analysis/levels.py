@@ -14,6 +14,8 @@ from sim.engine.columns import is_sorted
 _BLOCK = 1 << 15
 _RUN = 512
 """Instants that are compared with a point at a time."""
+_SHORT = 128
+"""The same where only one run has to be looked at for each point."""
 _MIXED = 4
 """How often each instant may be looked at before sorting is faster."""
 
@@ -162,16 +164,16 @@ def first_later(times: np.ndarray, grid: np.ndarray) -> np.ndarray:
         times: seconds; NaN stands for never, which is later than any point. shape (n,).
         grid: sorted seconds.
     """
-    whole = len(times) // _RUN * _RUN
-    if len(grid) * _RUN > whole:  # a column of running maxima is cheaper
+    whole = len(times) // _SHORT * _SHORT
+    if len(grid) * _SHORT > whole:  # a column of running maxima is cheaper
         return np.searchsorted(_running_maxima(times), grid, side="right")
-    runs = times[:whole].reshape(-1, _RUN)
+    runs = times[:whole].reshape(-1, _SHORT)
     latest = _running_maxima(runs.max(axis=1))
     run = np.searchsorted(latest, grid, side="right")
     place = np.full(len(grid), whole)
     is_there = run < len(runs)
     run = run[is_there]
-    place[is_there] = run * _RUN + np.argmin(runs[run] <= grid[is_there, None], axis=1)
+    place[is_there] = run * _SHORT + np.argmin(runs[run] <= grid[is_there, None], axis=1)
     place[~is_there] += np.searchsorted(_running_maxima(times[whole:]), grid[~is_there], side="right")
     return place
 

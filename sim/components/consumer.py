@@ -85,6 +85,8 @@ class PushConsumers(ConsumerOptions):
 
 
 _LARGEST_SUM = 2.0**62
+_PART = 1 << 14
+"""Stretches that are counted together: what is made on the way fits into the cache."""
 TICKS = 2.0**36
 """Of a second: busy time is counted in whole ticks, so that sums do not depend on the order of adding up."""
 
@@ -376,16 +378,20 @@ class Pool(Generic[Item]):
         Args:
             starts: s.
             ends: s.
-            left_out: the places of those that do not count.
+            left_out: the places of those that do not count, sorted.
         """
         low, high = self.site.window
-        if len(starts) and np.min(starts) >= low and np.max(ends) <= high:
-            spent = ends - starts
-        else:
-            spent = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0)
-        if left_out is not None:
-            spent[left_out] = 0.0
-        self._add_up(spent)
+        for first in range(0, len(starts), _PART):
+            stop = first + _PART
+            begun, done = starts[first:stop], ends[first:stop]
+            if begun.min() >= low and done.max() <= high:
+                spent = done - begun
+            else:
+                spent = np.maximum(np.minimum(done, high) - np.maximum(begun, low), 0.0)
+            if left_out is not None:
+                these = slice(*np.searchsorted(left_out, (first, stop)))
+                spent[left_out[these] - first] = 0.0
+            self._add_up(spent)
 
     def _add_up(self, spent: NDArray[Any]) -> None:
         """Count stretches of so many seconds, each in whole ticks; the sum may need more than 64 bits."""

@@ -17,6 +17,10 @@ _SAMPLE = 32
 """Values that two columns must share before they are compared in full."""
 
 
+_GLANCE = 1 << 10
+"""Values that are looked at before all of them are."""
+
+
 class Shared:
     """Takes in finished columns and gives back, of equal ones, always the first."""
 
@@ -41,6 +45,16 @@ class Shared:
         return array
 
 
+def floats(column: NDArray[Any]) -> memoryview[float]:
+    """A column that is read number by number: the same memory, as fast as one of Python's arrays.
+
+    Args:
+        column: floats, shape (n,); copied if they do not stand side by side.
+    """
+    view: Any = np.ascontiguousarray(column).data
+    return view
+
+
 def narrow(counts: Any) -> NDArray[Any]:
     """Numbers from 0 upwards in the narrowest unsigned type that holds them, shape (n,)."""
     array = np.asarray(counts)
@@ -49,6 +63,9 @@ def narrow(counts: Any) -> NDArray[Any]:
 
 def is_sorted(values: NDArray[Any]) -> bool:
     """Whether values never fall and none of them is NaN."""
+    first = values[:_GLANCE]  # where most of those that are not give themselves away
+    if not (first[1:] >= first[:-1]).all():
+        return False
     return bool((values[1:] >= values[:-1]).all()) and not (len(values) == 1 and np.isnan(values[0]))
 
 

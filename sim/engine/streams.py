@@ -113,10 +113,12 @@ class AttachedDraws:
 
     def values(self, messages: Sequence[int], attempts: Sequence[int]) -> list[float]:
         """The values of some messages, each at an attempt of its own."""
-        if len(messages) >= _MANY and attempts.count(attempts[0]) == len(attempts):
-            return self.at(np.array(messages), attempts[0]).tolist()
+        if not messages:
+            return []
         first = self._numbering.first
         numbers = [message + first for message in messages] if first else messages
+        if attempts.count(attempts[0]) == len(attempts):
+            return self._neighbours(numbers, attempts[0])
         try:
             return self._values(numbers, attempts)
         except KeyError:
@@ -128,6 +130,19 @@ class AttachedDraws:
             values = self._values(numbers, attempts)
             self._let_go()
             return values
+
+    def _neighbours(self, numbers: Sequence[int], attempt: int) -> list[float]:
+        """The values of some messages at one attempt; mostly they are of one block, or of two."""
+        shift, place = _SHIFTS[min(attempt, _DEEP)], attempt << _NUMBER_BITS
+        within, lowest, highest = _WITHIN[shift], min(numbers) >> shift, max(numbers) >> shift
+        if highest - lowest > 1:
+            return self.at(np.array(numbers) - self._numbering.first, attempt).tolist()
+        at_hand = self._at_hand((place | lowest, place | highest))
+        low, high, bound = at_hand[place | lowest].data, at_hand[place | highest].data, highest << shift
+        self._let_go()
+        if lowest == highest:
+            return [low[number & within] for number in numbers]
+        return [(low if number < bound else high)[number & within] for number in numbers]
 
     def _values(self, numbers: Sequence[int], attempts: Sequence[int]) -> list[float]:
         blocks, shifts, within, bits, deep = self._blocks, _SHIFTS, _WITHIN, _NUMBER_BITS, _DEEP

@@ -1,7 +1,12 @@
 """A pool of workers: how many, how fast, and what interrupts them."""
 
+import numpy as np
 import pytest
 from stories import run
+
+import sim
+from sim.components import consumer
+from sim.scenario.parts import empty_site
 
 ONE_LONG = {"db": "4s"}
 
@@ -121,3 +126,20 @@ def test_an_idempotent_worker_stops_retrying_what_another_has_done():
     queue = {"visibility_timeout": "2s"}
     told = run("single_broker", effects={"db": "40ms"}, consumers=consumers, queue=queue, faults=rejects)
     assert told.applications() == [1]
+
+
+def test_busy_times_of_many_stretches_are_those_of_one_after_the_other(monkeypatch):
+    """However they are parted; what is left out does not count, and only what lies in the window does."""
+    scenario = sim.loads(
+        "{horizon: 1000s, warmup: 100s, workload: {arrivals: 1/s}, effects: {db: {service: 1s}},"
+        " architectures: {single_broker: {}}}"
+    )
+    (together,), (one_by_one,) = (empty_site(scenario, "single_broker").pools for _ in range(2))
+    rng = np.random.default_rng(1)
+    starts = np.sort(rng.random(500) * 1200)
+    ends, left_out = starts + rng.exponential(5, 500), np.flatnonzero(rng.random(500) < 0.1)
+    monkeypatch.setattr(consumer, "_PART", 64)
+    together.count_busy_times(starts, ends, left_out)
+    for place in np.setdiff1d(np.arange(500), left_out).tolist():
+        one_by_one.count_busy(starts.item(place), ends.item(place))
+    assert together.busy_ticks == one_by_one.busy_ticks > 0

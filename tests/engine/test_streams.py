@@ -57,3 +57,19 @@ def test_what_was_forgotten_is_drawn_again_the_same() -> None:
     before = [draws.value(message, attempt) for message in messages for attempt in (0, 1)]
     assert before == [draws.value(message, attempt) for message in messages for attempt in (0, 1)]
     assert draws.value(0) == draws.first(0, 1)[0]
+
+
+@pytest.mark.parametrize("first", [0, 12345])
+@pytest.mark.parametrize("attempt", [0, 1, 7])
+@pytest.mark.parametrize("spread", [1, 100, 2 * BLOCK, 20 * BLOCK])
+def test_values_at_one_attempt_are_those_of_one_message_after_the_other(
+    first: int, attempt: int, spread: int
+) -> None:
+    """Of neighbours in one block or two, and of messages far apart; none for no message."""
+    messages = np.random.default_rng(spread).integers(0, spread, 40).tolist()
+    streams = Streams(7, 3)
+    streams.numbering.first = first
+    together = streams.attached(uniform, "service", "db").values(messages, [attempt] * 40)
+    draws = streams.attached(uniform, "service", "db")
+    assert together == [draws.value(message, attempt) for message in messages]
+    assert draws.values([], []) == []
