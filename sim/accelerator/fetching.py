@@ -14,31 +14,21 @@ Plain lists and arrays, one per partition: what a compiled kernel could replace.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import accumulate
 from math import inf, nextafter
-
-import numpy as np
 
 from sim.accelerator.inflow import PAD, Inflow
 from sim.accelerator.lane import Lane
+from sim.accelerator.row import MANY, Row
 from sim.components.polling import turn_at
 
-MANY = 24
-"""Records of a fetch that are faster as an array than one by one."""
+Column = tuple[int, "memoryview[float]", "memoryview[float]"]
+"""Of one partition: which of the member's it is, work on each record, when each is begun."""
 
 
-Column = tuple[int, "array[float]", "array[float]"]
-"""Of one partition: which of the member's it is, work on each record, starts so far."""
-
-
-Part = tuple["array[float]", "array[float]", int, int]
-"""Of one partition: work on each record, starts so far, position of the first one fetched, how many are."""
-
-_BYTES = 8
-"""Of a number."""
+Part = tuple["memoryview[float]", "memoryview[float]", int, int]
+"""Of one partition: work on each record, when each is begun; first position fetched, and that behind it."""
 
 
 @dataclass(slots=True)
@@ -54,6 +44,7 @@ class Fetches:
         hop: once for each fetch, s.
         poll: how long a member sleeps that asked in vain; 0 if it waits.
         retention: how long records stay; infinity where that is for ever.
+        row: where the work of a fetch is added up.
         oldest: no record that has not been fetched is older, s.
         arrived: records.
         positions: of the next record to be fetched.
@@ -71,6 +62,7 @@ class Fetches:
     hop: float
     poll: float
     retention: float
+    row: Row
     oldest: float = inf
     arrived: list[int] = field(default_factory=list[int])
     positions: list[int] = field(default_factory=list[int])
@@ -81,7 +73,10 @@ class Fetches:
 
 
 def rounds(lanes: list[Lane]) -> list[list[Column]]:
-    """The columns of partitions, which change in place, by the one that comes first; the first one again."""
+    """The columns of partitions by the one that comes first; the first one again.
+
+    They are to be made anew whenever partitions get records or let go of some.
+    """
     columns = [(number, lane.work, lane.starts) for number, lane in enumerate(lanes)]
     return [columns[first:] + columns[:first] for first in range(len(columns) + 1)]
 
@@ -91,11 +86,14 @@ def _all_of(
 ) -> list[Part]:
     """What a fetch brings that takes all that has arrived; positions go on behind it."""
     parts: list[Part] = []
+    left, last = stop - seen, columns[-1][0]
     for number, costs, begun in columns:
-        count = numbers.count(number, seen, stop)
+        count = left if number == last else numbers.count(number, seen, stop)
         if count:
-            parts.append((costs, begun, positions[number], count))
-            positions[number] += count
+            first = positions[number]
+            positions[number] = then = first + count
+            parts.append((costs, begun, first, then))
+            left -= count
     return parts
 
 
@@ -109,37 +107,34 @@ def _first_of(
         first = positions[number]
         count = min(there[number] - first, room)
         if count > 0:
-            parts.append((costs, begun, first, count))
-            positions[number] += count
+            positions[number] = then = first + count
+            parts.append((costs, begun, first, then))
             room -= count
             if not room:
                 break
     return parts, room, number
 
 
-def _in_a_row(parts: list[Part], records: int, start: float) -> float:
+def _in_a_row(row: Row, parts: list[Part], records: int, start: float) -> float:
     """Begin so many records in all, each when the one before it has ended; when the last of them does."""
-    if records >= MANY:
-        return _many_in_a_row(parts, records, start)
-    for costs, begun, first, count in parts:
-        begun.extend(accumulate(costs[first : first + count], initial=start))
-        start = begun.pop()
-    return start
-
-
-def _many_in_a_row(parts: list[Part], records: int, start: float) -> float:
-    """The same, added up as one array."""
-    times, at = np.empty(records + 1), 1
-    times[0] = start
-    for costs, _, first, count in parts:
-        times[at : at + count] = np.frombuffer(costs, count=count, offset=_BYTES * first)
-        at += count
-    np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
-    data, at = times.tobytes(), 0
-    for _, begun, _, count in parts:
-        begun.frombytes(data[at : at + _BYTES * count])
-        at += _BYTES * count
-    return times.item(-1)
+    if records < MANY:
+        for costs, begun, first, then in parts:
+            for at in range(first, then):
+                begun[at] = start
+                start += costs[at]
+        return start
+    work, at = row.reserve(records + 1), 1
+    work[0] = start
+    for costs, _, first, then in parts:
+        until = at + then - first
+        work[at:until] = costs[first:then]
+        at = until
+    times, at = row.sums(at), 0
+    for _, begun, first, then in parts:
+        until = at + then - first
+        begun[first:then] = times[at:until]
+        at = until
+    return times[at]
 
 
 def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR0912, PLR0915 - the hot loop
@@ -163,7 +158,10 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
     turn, last = state.turn, state.last_commit
     due = last + interval
     timer = -inf
-    seen = inflow.seen
+    size, row = len(times), state.row
+    seen: int = inflow.seen
+    likely: int = PAD
+    stop: int
     has_all = positions == arrived
     is_behind = positions != state.committed
     asked = until = now
@@ -224,7 +222,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                 end = start + costs[at]
                 if end >= quiet or end <= head:
                     break
-                begun.append(start)
+                begun[at] = start
                 positions[number] = at + 1
                 turn = number + 1
                 seen = stop
@@ -240,7 +238,7 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                 end = start + costs[at]
                 if end >= quiet or end <= now:
                     break
-                begun.append(start)
+                begun[at] = start
                 positions[number] = at + 1
                 if is_single:
                     turn = number + 1
@@ -248,29 +246,29 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
                 is_behind = True
                 asked = until = now = end
                 continue
-            stop = bisect_left(times, until, stop + 1, seen + PAD)
-            if stop == seen + PAD:
+            far = seen + likely
+            stop = bisect_left(times, until, stop + 1, far if far < size else size)  # noqa: FURB136
+            if stop == far:
                 stop = bisect_left(times, until, stop)
             if stop - seen < batch:
                 if stop - seen >= MANY:
                     parts = _all_of(in_turn[turn], numbers, seen, stop, positions)
-                    end = _many_in_a_row(parts, stop - seen, now + hop)
+                    end = _in_a_row(row, parts, stop - seen, now + hop)
+                    likely = 2 * (stop - seen)  # the next one brings no more, as far as one can guess
                 else:
                     end = now + hop
                     for number, costs, begun in in_turn[turn]:
                         count = numbers.count(number, seen, stop)
                         if count:
-                            first = positions[number]
-                            positions[number] = position = first + count
-                            for cost in costs[first:position]:
-                                begun.append(end)
+                            at = positions[number]
+                            positions[number] = position = at + count
+                            for cost in costs[at:position]:
+                                begun[at] = end
                                 end += cost
+                                at += 1
                 if end >= quiet or end <= now:
-                    for number, _, begun in columns:
-                        count = numbers.count(number, seen, stop)
-                        if count:
-                            del begun[-count:]
-                            positions[number] -= count
+                    for number, _, _ in columns:
+                        positions[number] -= numbers.count(number, seen, stop)
                     break
                 seen = stop
                 is_behind = True
@@ -284,11 +282,8 @@ def fetch(state: Fetches, now: float, quiet: float) -> float:  # noqa: C901, PLR
         there = [count + numbers.count(number, seen, stop) for number, count in enumerate(arrived)]
         before = positions[:]
         parts, room, number = _first_of(in_turn[turn], there, batch, positions)
-        end = _in_a_row(parts, batch - room, now + hop)
+        end = _in_a_row(row, parts, batch - room, now + hop)
         if room < batch and (end >= quiet or end <= now):
-            for number, _, begun in columns:
-                if positions[number] > before[number]:
-                    del begun[before[number] - positions[number] :]
             positions[:] = before
             break
         seen, arrived = stop, there

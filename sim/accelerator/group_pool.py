@@ -38,7 +38,7 @@ from sim.vocabulary import Outcome
 _BLOCK = 1 << 16
 _FEW = 8
 """Members."""
-_NONE = np.empty(0)
+_NONE, _NOWHERE = np.empty(0), np.empty(0, dtype=np.int64)
 
 
 class GroupPool:
@@ -108,7 +108,7 @@ class GroupPool:
         Args:
             messages: numbers of the messages, in the order of their arrival.
             times: when they are accepted, sorted, of the same shape.
-            until: later records are not yet known, s.
+            until: later records are not yet known, s; without it nothing comes after this.
         """
         if self._is_fed_by_pools and np.isin(times, self._resumes).any():
             raise Inexact("a report arrives when the broker comes back")
@@ -131,6 +131,8 @@ class GroupPool:
             member.write_commits()
         if self.hands.tells:
             self._check_order()
+        if until == UNLIMITED:
+            self._members.clear()  # they know the pool: a circle of which the memory is needed at once
 
     def _go_on(self, until: float) -> None:
         """Members do all that happens before a time; what is committed is let go."""
@@ -206,7 +208,7 @@ class GroupPool:
             work[hit_by_chance(condition, first, stop, messages)] = np.inf
         if self.is_double is not None:
             work[self.is_double[messages]] = np.inf
-        partitions = self._partition_of[rows].astype(self._smallest)
+        partitions = self._partition_of[rows].astype(self._smallest, copy=False)
         order = np.argsort(partitions, kind="stable")
         sorted_partitions = partitions[order]
         work = work[order]
@@ -223,16 +225,16 @@ class GroupPool:
     def _flow_in(self, partitions: NDArray[Any], times: NDArray[Any]) -> None:
         """Tell the members what arrives in a block, in line."""
         partitions = partitions.astype(np.intp)  # whole numbers that index fast
-        members = self._member_of[partitions]
+        members, numbers = self._member_of[partitions], self._number_of[partitions]
         if len(self._members) <= _FEW:  # to look for each of them takes less than to sort them
             for number, member in enumerate(self._members):
                 those = np.flatnonzero(members == number)
-                member.inflow.extend(times[those], self._number_of[partitions[those]])
+                member.inflow.extend(times[those], numbers[those])
             return
         order = np.argsort(members, kind="stable")
         starts = np.arange(len(self._members) + 1, dtype=self._smallest)
         bounds = np.searchsorted(members[order], starts).tolist()
-        all_times, numbers = times[order], self._number_of[partitions[order]]
+        all_times, numbers = times[order], numbers[order]
         for member, start, stop in zip(self._members, bounds, bounds[1:], strict=False):
             member.inflow.extend(all_times[start:stop], numbers[start:stop])
 
@@ -240,15 +242,10 @@ class GroupPool:
 
     def write(self, lanes: list[Lane]) -> None:
         """The columns of all that went well since the last time."""
-        starts = np.concatenate([np.frombuffer(lane.starts) for lane in lanes if lane.starts] or [_NONE])
-        order = np.concatenate([lane.begun_since() for lane in lanes])
-        work = np.concatenate([lane.work_since() for lane in lanes])
-        for lane in lanes:
-            del lane.starts[:]
-        good = ~np.isnan(starts)
-        if not good.all():
-            starts, order, work = starts[good], order[good], work[good]
-        messages, ended = self.messages[order] if self._first is None else order + self._first, starts + work
+        plain = [stretch for lane in lanes for stretch in lane.plain_since()] or [(_NONE, _NOWHERE, _NONE)]
+        starts, order, work = map(np.concatenate, zip(*plain, strict=True))
+        work += starts
+        messages, ended = self.messages[order] if self._first is None else order + self._first, work
         copies = self.copies[order] if self._has_copies else messages
         log, hands = self.log, self.hands
         np.frombuffer(log.taken)[copies] = starts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from typing import Any
 
@@ -10,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.lane import Lane
+from sim.accelerator.tail import Tail
+from sim.engine.columns import floats
 from sim.engine.quantities import UNLIMITED
 
 PAD = 33
 """So many times of infinity follow the last record, so that a search need not ask where the end is."""
 
-_PAD = array("d", [UNLIMITED]) * PAD
+_PAD = np.full(PAD, UNLIMITED)
 
 MOST = 256
 """Partitions whose numbers fit into bytes, among which they are counted fast."""
@@ -38,15 +39,16 @@ class Inflow:
 
     def __init__(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
-        self.times = array("d", _PAD)
+        self._times = Tail(float)
+        self.times = floats(self._times.append(_PAD))
         self.numbers: bytearray | list[int] = bytearray() if len(lanes) <= MOST else []
         self.seen = 0
 
     def extend(self, times: NDArray[Any], numbers: NDArray[Any]) -> None:
         """More records are known."""
-        del self.times[-PAD:]
-        self.times.frombytes(times.tobytes())
-        self.times += _PAD
+        self._times.grow(len(times))[-PAD - len(times) : -PAD] = times
+        self._times.kept[-PAD:] = UNLIMITED
+        self.times = floats(self._times.kept)
         is_few = isinstance(self.numbers, bytearray)
         self.numbers.extend(numbers.astype(np.uint8).tobytes() if is_few else numbers.tolist())
 
@@ -69,5 +71,6 @@ class Inflow:
     def let_go(self) -> None:
         """Forget what has arrived."""
         if self.seen >= _MUCH or self.seen == len(self.numbers):
-            del self.times[: self.seen], self.numbers[: self.seen]
+            self.times = floats(self._times.drop(self.seen))
+            del self.numbers[: self.seen]
             self.seen = 0

@@ -7,51 +7,17 @@ before ``begun`` (or was passed over, which is noted elsewhere).
 
 from __future__ import annotations
 
-import math
-from array import array
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Starts = Union[NDArray[Any], "array[float]"]
-"""When each of some records is begun, s."""
+from sim.accelerator.row import Floats
+from sim.accelerator.tail import Tail
+from sim.engine.columns import floats
 
 _MUCH = 0.25
 """Of the records that are kept: less is not worth moving a backlog to the front."""
-
-
-class _Tail:
-    """Numbers that are appended and dropped from the front, with room for more, so that each is seldom moved.
-
-    Attributes:
-        kept: what has not been dropped.
-    """
-
-    __slots__ = ("_first", "_room", "kept")
-
-    def __init__(self, kind: type) -> None:
-        self._room: NDArray[Any] = np.empty(0, dtype=kind)
-        self._first = 0
-        self.kept = self._room
-
-    def append(self, more: NDArray[Any]) -> NDArray[Any]:
-        """More at the end; what is kept now."""
-        count = len(self.kept)
-        if self._first + count + len(more) > len(self._room):
-            room = np.empty(2 * (count + len(more)), dtype=self._room.dtype)
-            room[:count] = self.kept
-            self._room, self._first = room, 0
-        stop = self._first + count + len(more)
-        self._room[self._first + count : stop] = more
-        self.kept = self._room[self._first : stop]
-        return self.kept
-
-    def drop(self, count: int) -> NDArray[Any]:
-        """Fewer at the front; what is kept now."""
-        self._first += count
-        self.kept = self.kept[count:]
-        return self.kept
 
 
 class Ahead:
@@ -90,6 +56,7 @@ class Lane:
         times: when each record was accepted; empty where nobody asks.
         order: the place of each among all that the log has accepted.
         work: how long the first attempt takes, s; infinity where it may go otherwise than well.
+        starts: when each was begun, of those before ``begun`` of which that was plain.
         arrived: so many have arrived, as far as the member can know now.
         fetched: how far its member has fetched.
         done: how far it has come.
@@ -97,14 +64,17 @@ class Lane:
         passed: how far it has ever come.
         begun: how many records have ever been begun.
         rewound: when it last went back.
-        starts: of the records begun since the columns were last written, NaN where that was not plain.
         ahead: next attempts at records that have been done before.
         base: see above.
     """
 
     __slots__ = (
         "_orders",
+        "_plain",
+        "_since",
+        "_starts",
         "_times",
+        "_work",
         "ahead",
         "arrived",
         "base",
@@ -123,12 +93,14 @@ class Lane:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._times, self._orders = _Tail(float), _Tail(np.int64)
+        self._times, self._orders = Tail(float), Tail(np.int64)
+        self._work, self._starts = Tail(float), Tail(float)
         self.times, self.order = self._times.kept, self._orders.kept
-        self.work = array("d")
+        self.work, self.starts = floats(self._work.kept), floats(self._starts.kept)
         self.arrived = self.fetched = self.done = self.committed = self.passed = self.begun = 0
+        self._plain: list[slice] = []
+        self._since = 0
         self.rewound = 0.0
-        self.starts = array("d")
         self.ahead = Ahead()
         self.base = 0
 
@@ -136,22 +108,30 @@ class Lane:
         """More records are known."""
         self.times = self._times.append(times)
         self.order = self._orders.append(order)
-        self.work.frombytes(work.tobytes())
+        self.work = floats(self._work.append(work))
+        self.starts = floats(self._starts.grow(len(work)))
 
-    def begun_since(self) -> NDArray[Any]:
-        """The order of the records to which ``starts`` belongs."""
-        return self.order[self.begun - len(self.starts) : self.begun]
+    def plain_since(self) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """Starts, order and work of the records whose begin was plain, in stretches, since the last time.
 
-    def work_since(self) -> NDArray[Any]:
-        """The work on them."""
-        return np.frombuffer(self.work)[self.begun - len(self.starts) : self.begun]
+        Good until more records are known.
+        """
+        self._break_off(self.begun, self.begun)
+        plain, self._plain = self._plain, []
+        return [(self._starts.kept[those], self.order[those], self._work.kept[those]) for those in plain]
+
+    def _break_off(self, position: int, then: int) -> None:
+        """What is begun from one position up to another is not plain."""
+        if position > self._since:
+            self._plain.append(slice(self._since, position))
+        self._since = then
 
     def let_go(self) -> None:
         """Forget what is committed, once that is much of what is kept; what has begun is written."""
         gone = self.committed
         if gone < _MUCH * len(self.order):
             return
-        del self.work[:gone]
+        self.work, self.starts = floats(self._work.drop(gone)), floats(self._starts.drop(gone))
         self.times = self._times.drop(gone)
         self.order = self._orders.drop(gone)
         self.base += gone
@@ -160,6 +140,7 @@ class Lane:
         self.done -= gone
         self.passed -= gone
         self.begun -= gone
+        self._since -= gone
         self.committed = 0
         self.ahead.drop(gone)
         self.ahead.first -= gone
@@ -175,15 +156,15 @@ class Lane:
         self.fetched = self.done = position
         self.passed = max(self.passed, position)
         if position > self.begun:
-            self.starts.extend([math.nan] * (position - self.begun))
+            self._break_off(self.begun, position)
             self.begun = position
 
     def begin(self, position: int) -> None:
         """A record is begun that is not plain."""
-        self.starts.append(math.nan)
+        self._break_off(position, position + 1)
         self.begun = position + 1
 
-    def run(self, position: int, starts: Starts) -> None:
+    def run(self, position: int, starts: Floats) -> None:
         """Records from the first that was not begun up to a position went well."""
-        self.starts.frombytes(starts.tobytes())
+        self.starts[self.begun : position] = starts
         self.done = self.passed = self.begun = position

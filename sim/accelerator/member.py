@@ -42,17 +42,20 @@ class Member(Working):
         self._next_outage = 0
         self._fetches = Fetches(
             self.inflow,
-            rounds(lanes),
+            [],
             self._commits,
             owner.interval,
             owner.batch,
             owner.hop,
             owner.poll,
             owner.retention,
+            self._row,
         )
 
     def advance(self, until: float) -> None:
         """Do all that happens before a time until which it is known what arrives."""
+        if len(self.lanes) <= MOST:
+            self._fetches.rounds = rounds(self.lanes)
         is_last = until == UNLIMITED
         until = min(until, self._limit)
         while not self.is_over:

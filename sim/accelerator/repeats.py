@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator.hands import Hands
-from sim.accelerator.lane import Lane, Starts
+from sim.accelerator.lane import Lane
+from sim.accelerator.row import Floats
 from sim.components.consumer import Pool
 from sim.components.timelines import Condition
 from sim.engine.quantities import UNLIMITED
@@ -42,7 +43,7 @@ class Repeats:
         self.unbegun: set[int] = set()
         self.unapplied: set[int] = set()
         self._times = array("d")
-        self._places: list[NDArray[Any]] = []
+        self._places: list[NDArray[Any]] = []  # parts of what partitions keep: taken before more is known
 
     def leave_out(self, gone: int, lanes: list[Lane], final: int) -> None:
         """So many records and so many messages, from the first, are left out, and the others counted anew."""
@@ -112,7 +113,7 @@ class Repeats:
             work = [UNLIMITED if is_odd else each for each, is_odd in zip(work, odd, strict=True)]
         return work
 
-    def note(self, lane: Lane, position: int, starts: Starts, end: float) -> None:
+    def note(self, lane: Lane, position: int, starts: Floats, end: float) -> None:
         """Records of a partition from a position, looked ahead at, went well, the last of them until then."""
         count = len(starts)
         if not count:

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sim.accelerator.assignment import Assignment, Records
-from sim.accelerator.fetching import MANY
-from sim.accelerator.lane import Lane, Starts
+from sim.accelerator.lane import Lane
+from sim.accelerator.row import MANY, Floats, Row
 from sim.components.consumer import CRASHED, DONE
 from sim.components.worker import Worker
 from sim.engine.quantities import UNLIMITED
@@ -46,6 +43,7 @@ class Working(Assignment):
         super().__init__(owner, lanes)
         self._worker = worker
         self._now: float = 0.0
+        self._row = Row()
         self.is_over = False
 
     def _work_off(self, records: Records) -> None:
@@ -112,18 +110,18 @@ class Working(Assignment):
         lane.done += len(starts)
         return position + len(starts)
 
-    def _spend(self, work: Sequence[float], quiet: float) -> Starts:
+    def _spend(self, work: memoryview[float] | list[float], quiet: float) -> Floats:
         """Work as long as all of it ends before something may interfere: when each record is begun."""
-        if len(work) < MANY:
-            begun = array("d", accumulate(work, initial=self._now))
-            count = len(work) if begun[-1] < quiet else bisect_left(begun, quiet) - 1
-            self._now = begun[count]
-            return begun[:count]
-        times = np.empty(len(work) + 1)
-        times[0], times[1:] = self._now, work
-        np.add.accumulate(times, out=times)  # one after another, as a worker's clock does
-        count = len(work) if times[-1] < quiet else int(np.searchsorted(times, quiet)) - 1
-        self._now = times.item(count)
+        stop = len(work)
+        if stop < MANY:
+            times: Floats = array("d", accumulate(work, initial=self._now))
+        else:
+            numbers = self._row.reserve(stop + 1)
+            numbers[0] = self._now
+            numbers[1 : stop + 1] = work if isinstance(work, memoryview) else array("d", work)
+            times = self._row.sums(stop + 1)
+        count = stop if times[stop] < quiet else bisect_left(times, quiet) - 1
+        self._now = times[count]
         return times[:count]
 
     def _is_cut_off(self, lane: Lane, position: int) -> bool:

@@ -64,11 +64,12 @@ def partitions_of(keys: NDArray[Any], partitioner: Partitioner, partitions: int)
         partitions: how many there are.
 
     Returns:
-        Whole numbers in [0, partitions), shape (messages,).
+        Whole numbers in [0, partitions), shape (messages,), of the narrowest unsigned type.
     """
+    kind = np.min_scalar_type(partitions - 1)
     if partitioner == "modulo":
-        return np.remainder(keys, partitions, dtype=np.int64)
+        return np.remainder(keys, partitions, dtype=np.int64).astype(kind)
     choose = _HASHES[partitioner]
     distinct, where = np.unique(keys, return_inverse=True)
     chosen = [choose(str(key), partitions) for key in distinct.tolist()]
-    return np.array(chosen, dtype=np.int64)[where]
+    return np.array(chosen, dtype=kind)[where]
