@@ -11,8 +11,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from heapq import merge
-from itertools import chain, repeat
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.components.faults import Crash, Delay, Down, Fault, Loss, Reject, Slow
+from sim.engine.columns import floats
 from sim.engine.quantities import UNLIMITED
 from sim.engine.record import FaultWindow
 from sim.engine.streams import AttachedDraws, Streams, uniform
@@ -29,6 +29,10 @@ _MOST_AT_ONCE = 1 << 16
 """Random windows that are drawn at a time."""
 _AT_ONCE = 64
 """Outages that are made at a time."""
+
+
+_CRASH = "lose", False
+"""What a crash does to work in hand and to memory."""
 
 
 class Windows:
@@ -88,20 +92,26 @@ class Outage(NamedTuple):  # made in half the time of a dataclass
 
 
 class Outages(Sequence[Outage]):
-    """Outages of one worker by one fault, in columns: a run can have 100,000, and end before most of them.
+    """Outages of one worker, in columns: a run can have 100,000, and end before most of them.
 
     Args:
         starts: sorted, s.
         ends: s.
-        in_hand: what becomes of work.
-        takes_memory: see :class:`Outage`.
+        kinds: what becomes of work, and whether memory is lost (see :class:`Outage`), by fault.
+        which: the place of each one's fault among those; None where there is but one.
+
+    Attributes:
+        starts, ends, kinds: the same.
     """
 
     def __init__(
-        self, starts: list[float], ends: list[float], in_hand: str, *, takes_memory: bool = False
+        self,
+        starts: Sequence[float],
+        ends: Sequence[float],
+        *kinds: tuple[str, bool],
+        which: NDArray[Any] | None = None,
     ) -> None:
-        self.starts, self.ends = starts, ends
-        self._in_hand, self._takes_memory = in_hand, takes_memory
+        self.starts, self.ends, self.kinds, self._which = starts, ends, kinds, which
         self._made: list[Outage] = []
 
     def __len__(self) -> int:
@@ -123,13 +133,15 @@ class Outages(Sequence[Outage]):
 
     def _make(self, stop: int) -> None:
         """As many as that, if there are."""
-        some, kind = slice(len(self._made), stop), (repeat(self._in_hand), repeat(self._takes_memory))
-        self._made += map(Outage, self.starts[some], self.ends[some], *kind)
+        some, kinds = slice(len(self._made), stop), self.kinds
+        which = repeat(0) if self._which is None else self._which[some].tolist()
+        for start, end, place in zip(self.starts[some], self.ends[some], which, strict=False):
+            self._made.append(Outage(start, end, *kinds[place]))
 
     @property
     def all_lose(self) -> bool:
         """Whether whoever goes away then loses what is in hand."""
-        return self._in_hand == "lose"
+        return all(in_hand == "lose" for in_hand, _ in self.kinds)
 
     def stretches(self) -> Iterator[tuple[float, float]]:
         """From when to when each lasts, in turn."""
@@ -140,16 +152,21 @@ class AllOutages(Sequence[Outage]):
     """Outages of one worker by several faults, sorted by start, those of the first fault first.
 
     Args:
-        parts: by each of the faults.
+        parts: by each of the faults; workers may share them.
     """
 
     def __init__(self, parts: Sequence[Outages]) -> None:
         self._parts = parts
 
     @cached_property
-    def in_turn(self) -> list[Outage]:
-        """All of them; not made before somebody looks at them one by one."""
-        return sorted(chain.from_iterable(self._parts), key=itemgetter(0))
+    def in_turn(self) -> Outages:
+        """All of them in columns; not made before somebody looks at them one by one."""
+        starts = np.concatenate([part.starts for part in self._parts])
+        ends = np.concatenate([part.ends for part in self._parts])
+        turn = np.argsort(starts, kind="stable")
+        which = np.repeat(np.arange(len(self._parts), dtype=np.int32), [len(part) for part in self._parts])
+        kinds = [kind for part in self._parts for kind in part.kinds]
+        return Outages(floats(starts[turn]), floats(ends[turn]), *kinds, which=which[turn])
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -161,8 +178,8 @@ class AllOutages(Sequence[Outage]):
     def __getitem__(self, index: slice) -> list[Outage]: ...
 
     def __getitem__(self, index: int | slice) -> Outage | list[Outage]:
-        if index == 0:  # which everybody looks at
-            return min((part[0] for part in self._parts), key=itemgetter(0))
+        if index == 0 and self:  # which everybody looks at
+            return min((part[0] for part in self._parts if part), key=itemgetter(0))
         return self.in_turn[index]
 
     @property
@@ -172,7 +189,20 @@ class AllOutages(Sequence[Outage]):
 
     def stretches(self) -> Iterator[tuple[float, float]]:
         """From when to when each lasts, in turn; those that begin together in any order."""
-        return merge(*(part.stretches() for part in self._parts))
+        places = [0] * len(self._parts)
+        until = -UNLIMITED
+        while until < UNLIMITED:
+            ahead = [place + _AT_ONCE for place in places]
+            until = min(
+                part.starts[place] if place < len(part) else UNLIMITED
+                for part, place in zip(self._parts, ahead, strict=True)
+            )
+            some: list[tuple[float, float]] = []
+            for number, part in enumerate(self._parts):
+                first, stop = places[number], bisect_right(part.starts, until, places[number])
+                some += zip(part.starts[first:stop], part.ends[first:stop], strict=True)
+                places[number] = stop
+            yield from sorted(some)
 
 
 def all_lose(outages: Sequence[Outage]) -> bool:
@@ -182,9 +212,11 @@ def all_lose(outages: Sequence[Outage]) -> bool:
 
 def first_from(outages: Sequence[Outage], time: float, low: int = 0) -> int:
     """The place of the first outage that begins at a time or later, from a place on."""
+    if isinstance(outages, AllOutages):
+        outages = outages.in_turn
     if isinstance(outages, Outages):
         return bisect_left(outages.starts, time, low)
-    return bisect_left(outages.in_turn if isinstance(outages, AllOutages) else outages, (time,), low)
+    return bisect_left(outages, (time,), low)
 
 
 def absences(outages: Sequence[Outage]) -> Iterator[tuple[float, float]]:
@@ -322,7 +354,7 @@ class FaultPlan:
                 part = workers if fault.count is None else fault.count.of(workers)
                 windows = self._windows[name]
                 assert windows is not None
-                pauses = Outages(windows.starts, windows.ends, fault.in_hand, takes_memory=part == workers)
+                pauses = Outages(windows.starts, windows.ends, (fault.in_hand, part == workers))
                 added: Sequence[Outages] = [pauses] * part
             else:
                 assert isinstance(fault, Crash)
@@ -424,10 +456,10 @@ class FaultPlan:
             return Windows(starts, [start + length for start in starts])
         if fault.mean_up is None or (isinstance(fault, Crash) and fault.role == Role.CONSUMERS):
             return None
-        return self._alternating(fault, "fault", name)
+        return Windows(*(times.tolist() for times in self._alternating(fault, "fault", name)))
 
-    def _alternating(self, fault: Fault, *entity: str | int) -> Windows:
-        """Exponential times without and with the fault in turn, starting without."""
+    def _alternating(self, fault: Fault, *entity: str | int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Starts and ends of a fault, exponential times without and with it in turn, starting without."""
         assert fault.mean_up is not None
         assert fault.mean_down is not None
         rng = self._streams.generator(*map(str, entity[:1]), *entity[1:])
@@ -439,22 +471,22 @@ class FaultPlan:
             times = np.append(times, np.add.accumulate(np.append(times[-1], drawn))[1:])
         starts, ends = times[1::2], times[2::2]
         count = int(np.searchsorted(starts, self._limit))
-        return Windows(starts[:count].tolist(), ends[:count].tolist())
+        return starts[:count], ends[:count]
 
     def _crashes(self, name: str, fault: Crash, entity: str, workers: int) -> Sequence[Outages]:
         if fault.mean_up is not None:
             drawn = [self._alternating(fault, "fault", name, entity, worker) for worker in range(workers)]
-            return [Outages(each.starts, each.ends, "lose") for each in drawn]
-        away = [Outages([], [], "lose") for _ in range(workers)]
+            return [Outages(floats(starts), floats(ends), _CRASH) for starts, ends in drawn]
+        away: list[tuple[list[float], list[float]]] = [([], []) for _ in range(workers)]
         if fault.at is not None:
             windows = self._windows[name]
             assert windows is not None
             chosen = self._streams.generator("fault", name, entity).random(len(windows.starts))
             for start, end, share in zip(windows.starts, windows.ends, chosen.tolist(), strict=True):
-                hit = away[int(share * len(away))]
-                hit.starts.append(start)
-                hit.ends.append(end)
-        return away
+                starts, ends = away[int(share * len(away))]
+                starts.append(start)
+                ends.append(end)
+        return [Outages(*each, _CRASH) for each in away]
 
 
 def names(conditions: Iterable[Condition]) -> tuple[str, ...]:
