@@ -107,9 +107,10 @@ class Crew:
         is_shared = in_order[1:] == in_order[:-1]
         if not is_shared.any():
             return
-        ends, scheduled, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        shared = np.isin(ends, np.unique(in_order[1:][is_shared]))
-        ends, scheduled, starts = ends[shared], scheduled[shared], starts[shared]
+        shared = np.unique(in_order[1:][is_shared])
+        tied = [(part, np.flatnonzero(np.isin(part[0], shared))) for part in parts]
+        columns = zip(*([column[those] for column in part] for part, those in tied), strict=True)
+        ends, scheduled, starts = map(np.concatenate, columns)
         turn = np.lexsort((starts, scheduled, ends))
         ends, scheduled, starts = ends[turn], scheduled[turn], starts[turn]
         is_tie = (ends[1:] == ends[:-1]) & (scheduled[1:] == scheduled[:-1]) & (starts[1:] > starts[:-1])
@@ -329,8 +330,9 @@ class Crew:
         following = self._absence[number] = next(self._absences[number], _NEVER)
         if following[0] == end < UNLIMITED:
             return None
-        self.workers[number].undisturbed_until = following[0]
-        self.bounds.limits[number] = min(self.bounds.limit, following[0])
+        self.workers[number].undisturbed_until = until = following[0]
+        limit = self.bounds.limit
+        self.bounds.limits[number] = until if until < limit else limit  # noqa: FURB136 - a call costs more
         return end, UNLIMITED, number, number
 
     def back(self, worker: Worker, now: float) -> plain.Free:

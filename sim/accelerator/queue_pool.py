@@ -30,7 +30,7 @@ from sim.accelerator.plain import Again
 from sim.accelerator.publishing import Inexact, instant_reports
 from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
-from sim.accelerator.rough import Rare, Rough, Take
+from sim.accelerator.rough import Rare, Rough
 from sim.components.consumer import CRASHED, DONE, FAILED, Pool
 from sim.components.queue import Queue
 from sim.components.worker import Worker
@@ -153,10 +153,18 @@ class QueuePool:
         if not (
             bounds.due > block.visible[-1] and self._can_go_on(block) and crew.take_all(block, bounds.limit)
         ):
-            again, take = self._rough.interruptions(self.log, block, redeliveries, self._step, self._receive)
+            again, care = self._rough.interruptions(
+                self.log,
+                block,
+                redeliveries,
+                self._step,
+                self._receive,
+                partial(self._care, block),
+                arrives_first=self._arrives_first,
+            )
             if self._arrives_first:
                 again = self._in_turn(again)
-            crew.deliver(block, again, partial(self._care, block, take))
+            crew.deliver(block, again, care)
         while redeliveries.has_more():
             self._take_up(redeliveries)
         self._redeliveries = None
@@ -169,17 +177,14 @@ class QueuePool:
         """The same where arrivals come first."""
         return lambda seen: self._after_arrivals(again(math.nextafter(seen, -UNLIMITED)))
 
-    def _care(self, block: Block, take: Take) -> bool:
-        """The hot loop stops at a message that it must not take."""
+    def _care(self, block: Block) -> bool:
+        """The hot loop stops at a message that it must not take, and that is of no common kind."""
         bounds = self.crew.bounds
-        bounds.is_handled = True
-        if not take():
-            if self._can_go_on(block):
-                bounds.is_handled = False
-            else:
-                seen = block.visible[block.position]
-                self._receive(block.skip(), seen)
-            self.crew.set_limit(bounds.limit)
+        bounds.is_handled = not self._can_go_on(block)
+        if bounds.is_handled:
+            seen = block.visible[block.position]
+            self._receive(block.skip(), seen)
+        self.crew.set_limit(bounds.limit)
         bounds.due = self._after_arrivals(self._next_due())
         return True
 
@@ -229,7 +234,7 @@ class QueuePool:
     def _take_up(self, redeliveries: Redeliveries) -> None:
         """A copy whose first delivery did not go well, and is not written yet, is rare from now on."""
         first = redeliveries.pop()
-        self._rough.begin(first)
+        self._rough.begin(first.copy, first.attempts, first.gone, first.worker)
         self._returns.add(redeliveries.due, redeliveries.block.first + first.position, first.copy)
 
     def _return(self, copy: int, due: float) -> None:

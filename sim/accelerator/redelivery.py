@@ -77,11 +77,11 @@ class Redeliveries:
     def end_of_only(self, index: int) -> float:
         """When the only attempt of a message ends that might outlive its visibility timeout."""
         position, _, (work,), _, _ = self.each[index]
-        return self.block.starts[position] + work / self._crew.speeds[self._worker(position)]
+        return self.block.starts[position] + work / self._crew.speeds[self.worker_of(index)]
 
-    def _worker(self, position: int) -> int:
+    def worker_of(self, index: int) -> int:
         """Who took a message; those who are alike are all the first."""
-        return 0 if self._crew.is_alike else self.block.chosen[position]
+        return 0 if self._crew.is_alike else self.block.chosen[self.each[index][0]]
 
     def first_of(self, index: int) -> First:
         """How the first delivery of one of them went."""
@@ -89,7 +89,7 @@ class Redeliveries:
         copy = self.block.messages.item(position)
         if failed_at != OUTLIVES:
             return First(position, copy, failed_at + 1)
-        return First(position, copy, 1, self.end_of_only(index), self._worker(position))
+        return First(position, copy, 1, self.end_of_only(index), self.worker_of(index))
 
     def pop(self) -> First:
         """The next of them, for the pool to see to; the one after it is due later."""

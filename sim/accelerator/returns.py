@@ -43,7 +43,8 @@ class Returns:
             bisect.insort(self.in_flight, entry)
         else:
             self.in_flight.append(entry)
-        self.due = min(self.due, due)
+        if due < self.due:  # noqa: PLR1730 - a call costs more
+            self.due = due
 
     def give_back(self, due: float, scheduled: float, count: float, copy: int) -> None:
         """A copy is given back, and visible again at a time.

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heapreplace
-from math import nan
-from struct import Struct
+from math import nan, nextafter
 from typing import Any
 
 import numpy as np
@@ -24,16 +23,13 @@ from sim.accelerator.block import OUTLIVES, Block
 from sim.accelerator.columns import Columns
 from sim.accelerator.crew import Crew
 from sim.accelerator.hands import NEXT, Hands
-from sim.accelerator.plain import Again
-from sim.accelerator.redelivery import First, Redeliveries
+from sim.accelerator.plain import Again, Care
+from sim.accelerator.redelivery import Redeliveries
 from sim.accelerator.returns import Returns
 from sim.components.queue import QueueOptions
 from sim.engine.ledger import CopyLog
 from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
-
-Take = Callable[[], bool]
-"""Sees to the next message, if it is of the common kind; whether it was."""
 
 _APPLIED = Outcome.APPLIED  # looking up a member of an enum costs as much as two calls
 _FIELDS = 8
@@ -86,7 +82,7 @@ class Rough:
         self._pool, self._hop, self._limit = pool, pool.hop, pool.site.limit
         self._effects = [(effect, hands.attempts_at(effect)) for effect in pool.effects]
         self._all_lose = not pool.hop and pool.all_lose
-        self._noted, self._pack = bytearray(), Struct(f"{_FIELDS + len(self._effects)}d").pack
+        self._noted: list[float] = []
 
     def interruptions(  # noqa: C901, PLR0915 - closures, so that all they need stays at hand
         self,
@@ -95,7 +91,10 @@ class Rough:
         seconds: Redeliveries,
         step: Callable[[], None],
         receive: Callable[[int, float], None],
-    ) -> tuple[Again, Take]:
+        care: Care,
+        *,
+        arrives_first: bool,
+    ) -> tuple[Again, Care]:
         """What the hot loop calls, see there, when it is at a block.
 
         Args:
@@ -104,6 +103,8 @@ class Rough:
             seconds: second deliveries of the block's messages.
             step: lets the next thing of all happen that comes back, whatever it is.
             receive: a worker receives a copy that is visible again since a time, in whatever way.
+            care: sees to the next message of the block where it is of no common kind.
+            arrives_first: whether messages of an instant come before what comes back then.
 
         Returns:
             What sees to all that comes back by a time, and what sees to the next message of the block.
@@ -114,13 +115,13 @@ class Rough:
         effects, hop, timeout, retention = self._effects, self._hop, self._timeout, self._retention
         all_lose, late_delete, max_receives = self._all_lose, self._late_delete, self._max_receives
         run_limit, is_common = self._limit, self._is_common
-        under_way, returns, absent = crew.under_way, self._returns, crew.absent
+        under_way, returns, absent, begin = crew.under_way, self._returns, crew.absent, self.begin
         in_flight = returns.in_flight
         each, count, accepted, note = seconds.each, len(seconds.each), log.accepted, self._noted.extend
         starts, visible, messages, first = block.starts, block.visible, block.messages, block.first
         chosen, first_attempts = block.chosen, effects[0][1]
         stillness, safe = block.times[0] + retention, min(retention, run_limit)
-        pack, padding = self._pack, [(0.0,) * (len(effects) - made) for made in range(len(effects) + 1)]
+        padding = [(0.0,) * (len(effects) - made) for made in range(len(effects) + 1)]
         tells, note_return = hands.tells, log.returned.append
         note_index, note_start, note_worker, note_order = seconds.notes()
 
@@ -190,7 +191,7 @@ class Rough:
             bounds.count += 1.0
             made, order = len(stages), hands.order
             good, rest = made - fails, padding[made]
-            note(pack(copy, start, speed, crashes, made, good, deliveries, order, *stages, *rest))
+            note((copy, start, speed, crashes, made, good, deliveries, order, *stages, *rest))
             if not (fails or outlives or end == crashes):
                 log.ended[copy] = end if end < gone else gone  # noqa: FURB136
                 log.fate[copy] = _APPLIED
@@ -215,17 +216,18 @@ class Rough:
             return True
 
         def take_next() -> bool:
-            """The first delivery of the next message of the block, which the hot loop must not take."""
+            """The next message of the block, which the hot loop must not take."""
             position = len(starts)
+            seen = visible[position]
             hands.order = first + position
-            if visible[position] >= bounds.limit:
-                return False
-            delivery = block.first_delivery(position)
-            if delivery is None or not hand(messages.item(position), visible[position], *delivery, None):
-                return False
+            delivery = block.first_delivery(position) if seen < bounds.limit else None
+            if delivery is None or not hand(messages.item(position), seen, *delivery, None):
+                return care()
             starts.append(nan)
             chosen.append(0)
-            block.has_skipped = True
+            block.has_skipped = bounds.is_handled = True
+            due = returns.due if returns.due < seconds.due else seconds.due  # noqa: FURB136 - nobody is under way
+            bounds.due = nextafter(due, UNLIMITED) if arrives_first else due
             return True
 
         def come_back(due: float) -> bool:
@@ -244,16 +246,18 @@ class Rough:
 
         def come_back_soon(index: int, due: float) -> None:
             """The same for a message of the block whose second delivery does not end well either."""
-            _, failed_at, stages, fails, _ = each[index]
-            delivery = seconds.first_of(index)
-            copy, rare = delivery.copy, self.begin(delivery)
+            position, failed_at, stages, fails, _ = each[index]
+            copy = messages.item(position)
             if failed_at == OUTLIVES:
+                rare = begin(copy, 1, seconds.end_of_only(index), seconds.worker_of(index))
                 stages, fails = self._next_attempts(copy)
+            else:
+                rare = begin(copy, failed_at + 1)
             hands.order += NEXT
             if not (due >= safe and is_over(copy, due)) and hand(copy, due, stages, fails, rare):
                 note_return(due)
             else:
-                returns.add(due, first + delivery.position, copy)
+                returns.add(due, first + position, copy)
 
         def is_over(copy: int, time: float) -> bool:
             """Whether a copy is not kept until a time, or the run is over."""
@@ -328,21 +332,28 @@ class Rough:
                 break
         return stages, fails
 
-    def begin(self, first: First) -> Rare:
-        """A copy has had a first delivery that took the hot loop and did not go well."""
-        for _, attempts in self._effects[: first.attempts]:
-            attempts[first.copy] = 1
-        rare = self._rare[first.copy] = Rare(1)
+    def begin(self, copy: int, attempts: int, gone: float = UNLIMITED, by: int = -1) -> Rare:
+        """A copy has had a first delivery that took the hot loop and did not go well.
+
+        Args:
+            copy: its number.
+            attempts: at how many effects one was made.
+            gone: when it is deleted after all, s; infinity if that is not to be.
+            by: which worker does so.
+        """
+        for _, made in self._effects[:attempts]:
+            made[copy] = 1
+        rare = self._rare[copy] = Rare(1)
         if self._late_delete:
-            rare.gone, rare.by = first.gone, first.worker
+            rare.gone, rare.by = gone, by
         return rare
 
     def write(self, columns: Columns) -> None:
         """Write down all deliveries since the last time: attempts, busy time, what is applied."""
         if not self._noted:
             return
-        noted = np.frombuffer(self._noted).reshape(-1, _FIELDS + len(self._effects)).T.copy()
-        self._noted = bytearray()
+        noted = np.array(self._noted, dtype=float).reshape(-1, _FIELDS + len(self._effects)).T.copy()
+        self._noted = []
         _, start, speed, crashes, made, good, before, orders = noted[:_FIELDS]
         copies = noted[0].astype(np.int64)
         is_again = before > 0

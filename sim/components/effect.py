@@ -184,8 +184,9 @@ class Effect:
 
     def _is_failing(self, message: int, number: int) -> bool:
         """Whether an attempt fails by itself."""
-        return (self._fails is not None and self._fails.value(message, number) < self._failure) or (
-            self._poisons is not None and self._poisons.value(message) < self._poison
+        fails, poisons = self._fails, self._poisons
+        return (fails is not None and fails.value(message, number) < self._failure) or (
+            poisons is not None and poisons.value(message) < self._poison
         )
 
     def outcomes(self, messages: Sequence[int], numbers: Sequence[int]) -> tuple[list[float], list[bool]]:
