@@ -77,10 +77,13 @@ def assert_same_files(one: Path, other: Path) -> None:
 
 
 def test_a_worker_killed_in_mid_run_changes_no_byte(scenario: Path, tmp_path: Path) -> None:
-    """SIGKILL while it simulates: the study completes, and its files are those of one process and of two."""
+    """SIGKILL while it simulates: the study completes, and its files are those of one process and of two.
+
+    It simulates by processes, because a run in blocks is over before the signal is there.
+    """
     with cluster(tmp_path / "cluster", workers=2) as doomed:
         observer = Observer(doomed, kills=True)
-        study = command(scenario, tmp_path / "out", "--cluster", doomed.address)
+        study = command(scenario, tmp_path / "out", "--cluster", doomed.address, "--engine", "processes")
         assert any(key.startswith("run_one") for key in observer.saw())
         assert ended(study) == (0, "")
         assert sorted(worker.poll() or 0 for worker in doomed.workers) == [-signal.SIGKILL, 0]
