@@ -52,7 +52,7 @@ class Columns:
         Returns:
             When the work on each was done, s; without meaning for the others.
         """
-        starts, left_out = np.frombuffer(block.starts).copy(), block.left_out
+        starts, left_out = block.started.copy(), block.left_out
         starts[left_out] = block.visible[0]  # any number at which nothing stumbles
         block.fill(self.taken, starts)
         block.fill(self.deliveries, 1)

@@ -151,7 +151,7 @@ class Crew:
         if max(free) > limit:  # what was taken off the heap is no later than what is left
             return False
         self.times[:] = free
-        block.starts.frombytes(np.maximum(block.seen, since).tobytes())
+        block.started = np.maximum(block.seen, since)
         return True
 
     def can_do(self, block: Block, limit: float) -> bool:

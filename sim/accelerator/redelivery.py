@@ -113,7 +113,7 @@ class Redeliveries:
         if not self.each:
             return
         positions, failed_at = self._failing.positions, self._failing.effects.copy()
-        starts = np.frombuffer(self.block.starts)[positions]
+        starts = self.block.started[positions]
         taken = ~np.isnan(starts)
         failed_at[failed_at == OUTLIVES] = len(self._pool.effects)
         self._write_first(columns, positions[taken], failed_at[taken], starts[taken])
