@@ -94,7 +94,8 @@ class Block:
         failing: those that fail surely, which the hot loop takes.
         work: of each message; infinity where the hot loop must not take it.
         stages: per stage the durations of all messages; None where there is only one.
-        starts: of the messages so far, NaN where the careful way took them.
+        starts: of the messages so far, NaN where the careful way took them; empty where a block was
+            delivered as a whole, of which only ``started`` tells.
         chosen: by which worker.
         is_plain: whether the hot loop may take all of them, and none fails.
         has_skipped: whether the careful way took any.

@@ -233,9 +233,9 @@ class QueuePool:
 
     def _take_up(self, redeliveries: Redeliveries) -> None:
         """A copy whose first delivery did not go well, and is not written yet, is rare from now on."""
-        first = redeliveries.pop()
-        self._rough.begin(first.copy, first.attempts, first.gone, first.worker)
-        self._returns.add(redeliveries.due, redeliveries.block.first + first.position, first.copy)
+        index = redeliveries.pop()
+        order = redeliveries.block.first + redeliveries.each[index][0]
+        self._returns.add(redeliveries.due, order, self._rough.begin(redeliveries, index))
 
     def _return(self, copy: int, due: float) -> None:
         """A copy is visible again, unless it is gone."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,24 +25,6 @@ from sim.engine.quantities import UNLIMITED
 from sim.vocabulary import Outcome
 
 Notes = tuple[Callable[[int], None], Callable[[float], None], Callable[[int], None], Callable[[float], None]]
-
-
-class First(NamedTuple):
-    """The first delivery of a message that took the hot loop.
-
-    Attributes:
-        position: of the message in its block.
-        copy: its number.
-        attempts: at how many effects an attempt was made.
-        gone: when the worker deletes the message; infinity if that is not to be.
-        worker: the number of that worker.
-    """
-
-    position: int
-    copy: int
-    attempts: int
-    gone: float = UNLIMITED
-    worker: int = -1
 
 
 class Redeliveries:
@@ -83,18 +65,10 @@ class Redeliveries:
         """Who took a message; those who are alike are all the first."""
         return 0 if self._crew.is_alike else self.block.chosen[self.each[index][0]]
 
-    def first_of(self, index: int) -> First:
-        """How the first delivery of one of them went."""
-        position, failed_at, _, _, _ = self.each[index]
-        copy = self.block.messages.item(position)
-        if failed_at != OUTLIVES:
-            return First(position, copy, failed_at + 1)
-        return First(position, copy, 1, self.end_of_only(index), self.worker_of(index))
-
-    def pop(self) -> First:
-        """The next of them, for the pool to see to; the one after it is due later."""
+    def pop(self) -> int:
+        """The place of the next of them, for the pool to see to; the one after it is due later."""
         self.next += 1
-        return self.first_of(self.next - 1)
+        return self.next - 1
 
     def has_more(self) -> bool:
         """Whether any is left that was delivered, and not well; says when it is due, in turn."""

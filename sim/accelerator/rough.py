@@ -247,14 +247,11 @@ class Rough:
         def come_back_soon(index: int, due: float) -> None:
             """The same for a message of the block whose second delivery does not end well either."""
             position, failed_at, stages, fails, _ = each[index]
-            copy = messages.item(position)
+            copy = begin(seconds, index)
             if failed_at == OUTLIVES:
-                rare = begin(copy, 1, seconds.end_of_only(index), seconds.worker_of(index))
                 stages, fails = self._next_attempts(copy)
-            else:
-                rare = begin(copy, failed_at + 1)
             hands.order += NEXT
-            if not (due >= safe and is_over(copy, due)) and hand(copy, due, stages, fails, rare):
+            if not (due >= safe and is_over(copy, due)) and hand(copy, due, stages, fails, rare_by[copy]):
                 note_return(due)
             else:
                 returns.add(due, first + position, copy)
@@ -332,21 +329,17 @@ class Rough:
                 break
         return stages, fails
 
-    def begin(self, copy: int, attempts: int, gone: float = UNLIMITED, by: int = -1) -> Rare:
-        """A copy has had a first delivery that took the hot loop and did not go well.
-
-        Args:
-            copy: its number.
-            attempts: at how many effects one was made.
-            gone: when it is deleted after all, s; infinity if that is not to be.
-            by: which worker does so.
-        """
-        for _, made in self._effects[:attempts]:
-            made[copy] = 1
+    def begin(self, seconds: Redeliveries, index: int) -> int:
+        """A first delivery that took the hot loop did not go well; the number of its copy."""
+        position, failed_at, _, _, _ = seconds.each[index]
+        copy = seconds.block.messages.item(position)
+        outlives = failed_at == OUTLIVES  # which only a single attempt can
+        for _, attempts in self._effects[: 1 if outlives else failed_at + 1]:
+            attempts[copy] = 1
         rare = self._rare[copy] = Rare(1)
-        if self._late_delete:
-            rare.gone, rare.by = gone, by
-        return rare
+        if outlives and self._late_delete:
+            rare.gone, rare.by = seconds.end_of_only(index), seconds.worker_of(index)
+        return copy
 
     def write(self, columns: Columns) -> None:
         """Write down all deliveries since the last time: attempts, busy time, what is applied."""
