@@ -233,9 +233,9 @@ class Block:
         return np.fromiter(self.starts, float, self.size)
 
     def workers(self) -> NDArray[Any]:
-        """Who took each message so far; as whole numbers that index fast."""
+        """Who took each message so far."""
         kind = np.uint8 if isinstance(self.chosen, bytearray) else np.int32
-        return np.frombuffer(self.chosen, dtype=kind).astype(np.intp)
+        return np.frombuffer(self.chosen, dtype=kind)
 
     def kept(self, *columns: NDArray[Any]) -> list[NDArray[Any]]:
         """Of columns with a value for each message those that are not left out."""

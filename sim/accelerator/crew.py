@@ -123,24 +123,24 @@ class Crew:
 
     def deliver(self, block: Block, again: plain.Again, care: plain.Care, part: slice = _ALL) -> None:
         """The hot loop over a block or a part of it; see :mod:`sim.accelerator.plain`."""
-        push, choose, bounds, speeds = block.starts.append, block.chosen.append, self.bounds, self.speeds
+        starts, choose, bounds, speeds = block.starts, block.chosen.append, self.bounds, self.speeds
         visible, stages, hop = block.visible[part], block.stages, self.pool.hop
         if stages is None:
             work = block.work[part]
             if self.is_alike:
-                plain.alike_one(self.times, visible, work, bounds, push, again, care)
+                plain.alike_one(self.times, visible, work, bounds, starts, again, care)
             else:
-                plain.each_one(self.free, visible, work, speeds, bounds, push, choose, again, care)
+                plain.each_one(self.free, visible, work, speeds, bounds, starts, choose, again, care)
             return
         columns = [each[part] for each in stages]
         if self.is_alike:
-            plain.alike_many(self.times, visible, zip(*columns, strict=True), bounds, push, again, care)
+            plain.alike_many(self.times, visible, zip(*columns, strict=True), bounds, starts, again, care)
         elif len(columns) == 2 and not hop:
             first, second = columns
-            plain.each_two(self.free, visible, first, second, speeds, bounds, push, choose, again, care)
+            plain.each_two(self.free, visible, first, second, speeds, bounds, starts, choose, again, care)
         else:
             together = zip(*columns, strict=True)
-            plain.each_many(self.free, visible, together, speeds, hop, bounds, push, choose, again, care)
+            plain.each_many(self.free, visible, together, speeds, hop, bounds, starts, choose, again, care)
 
     def take_all(self, block: Block, limit: float) -> bool:
         """Deliver a whole block in fewer steps, if all of it ends well by a limit; else nothing is done."""
@@ -200,13 +200,13 @@ class Crew:
     def run_bounded(self, block: Block, start: int, stop: int, limit: float, leaves: deque[float]) -> None:
         """The same for work of one stage and a memory that may be full, see :mod:`sim.accelerator.plain`."""
         assert block.stages is None
-        visible, work, push = block.visible[start:stop], block.work[start:stop], block.starts.append
+        visible, work, starts = block.visible[start:stop], block.work[start:stop], block.starts
         if self.is_alike:
-            plain.alike_bounded(self.times, visible, work, limit, leaves, push)
+            plain.alike_bounded(self.times, visible, work, limit, leaves, starts)
             return
         self.set_limit(limit)
         limits, count, choose = self.bounds.limits, self.bounds.count, block.chosen.append
-        plain.each_bounded(self.free, visible, work, self.speeds, limits, leaves, count, push, choose)
+        plain.each_bounded(self.free, visible, work, self.speeds, limits, leaves, count, starts, choose)
         self.bounds.count += block.position - start
 
     def next(self, seen: float) -> tuple[float, Worker]:

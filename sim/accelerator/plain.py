@@ -66,7 +66,7 @@ def alike_one(  # noqa: PLR0917 - plain data
     visible: Iterable[float],
     work: Iterable[float],
     bounds: Bounds,
-    push: Callable[[float], None],
+    starts: list[float],
     again: Again,
     care: Care,
 ) -> None:
@@ -77,7 +77,7 @@ def alike_one(  # noqa: PLR0917 - plain data
         visible: when each message is visible.
         work: how long each delivery takes.
         bounds: how far to go; read anew after every interruption.
-        push: gets the start of each message that goes well.
+        starts: gets the start of each message that goes well.
         again: see there.
         care: see there.
     """
@@ -92,7 +92,7 @@ def alike_one(  # noqa: PLR0917 - plain data
             end = start + duration
             if end <= limit:
                 heapreplace(free, end)
-                push(start)
+                starts.append(start)
                 break
             if not care():
                 return
@@ -114,7 +114,7 @@ def alike_many(  # noqa: PLR0917 - plain data
     visible: Iterable[float],
     stages: Iterable[tuple[float, ...]],
     bounds: Bounds,
-    push: Callable[[float], None],
+    starts: list[float],
     again: Again,
     care: Care,
 ) -> None:
@@ -131,7 +131,7 @@ def alike_many(  # noqa: PLR0917 - plain data
                 end += duration
             if end <= limit:
                 heapreplace(free, end)
-                push(start)
+                starts.append(start)
                 break
             if not care():
                 return
@@ -146,7 +146,7 @@ def each_one(  # noqa: PLR0917 - plain data
     work: Iterable[float],
     speeds: list[float],
     bounds: Bounds,
-    push: Callable[[float], None],
+    starts: list[float],
     choose: Callable[[int], None],
     again: Again,
     care: Care,
@@ -159,7 +159,7 @@ def each_one(  # noqa: PLR0917 - plain data
         work: how long each delivery takes at normal speed.
         speeds: of each worker.
         bounds: how far to go; read anew after every interruption.
-        push: gets the start of each message that goes well.
+        starts: gets the start of each message that goes well.
         choose: gets the number of its worker.
         again: see there.
         care: see there.
@@ -178,7 +178,7 @@ def each_one(  # noqa: PLR0917 - plain data
             if end <= limits[worker]:
                 heapreplace(free, (end, start, count, worker))
                 count += 1.0
-                push(start)
+                starts.append(start)
                 choose(worker)
                 break
             bounds.count = count
@@ -197,7 +197,7 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
     seconds: Iterable[float],
     speeds: list[float],
     bounds: Bounds,
-    push: Callable[[float], None],
+    starts: list[float],
     choose: Callable[[int], None],
     again: Again,
     care: Care,
@@ -219,7 +219,7 @@ def each_two(  # noqa: PLR0913, PLR0917 - plain data
             if end <= limits[worker]:
                 heapreplace(free, (end, middle, count, worker))
                 count += 1.0
-                push(start)
+                starts.append(start)
                 choose(worker)
                 break
             bounds.count = count
@@ -238,7 +238,7 @@ def each_many(  # noqa: PLR0913, PLR0917 - plain data
     speeds: list[float],
     hop: float,
     bounds: Bounds,
-    push: Callable[[float], None],
+    starts: list[float],
     choose: Callable[[int], None],
     again: Again,
     care: Care,
@@ -261,7 +261,7 @@ def each_many(  # noqa: PLR0913, PLR0917 - plain data
             if end <= limits[worker]:
                 heapreplace(free, (end, begun, bounds.count, worker))
                 bounds.count += 1.0
-                push(start)
+                starts.append(start)
                 choose(worker)
                 break
             if not care():
@@ -277,7 +277,7 @@ def alike_bounded(
     durations: Iterable[float],
     limit: float,
     leaves: deque[float],
-    push: Callable[[float], None],
+    starts: list[float],
 ) -> None:
     """As :func:`alike_one`, for a memory that is bounded: stops at a message that finds it full.
 
@@ -287,7 +287,7 @@ def alike_bounded(
         durations: see there.
         limit: see there.
         leaves: when the last ones to be accepted leave the memory, as many as it holds; changed in place.
-        push: see there.
+        starts: see there.
     """
     for seen, duration in zip(visible, durations, strict=False):
         since = free[0]
@@ -297,7 +297,7 @@ def alike_bounded(
             return
         leaves.append(start)
         heapreplace(free, end)
-        push(start)
+        starts.append(start)
 
 
 def each_bounded(  # noqa: PLR0917 - plain data
@@ -308,7 +308,7 @@ def each_bounded(  # noqa: PLR0917 - plain data
     limits: list[float],
     leaves: deque[float],
     count: float,
-    push: Callable[[float], None],
+    starts: list[float],
     choose: Callable[[int], None],
 ) -> None:
     """As :func:`each_one`, for a memory that is bounded: see :func:`alike_bounded`."""
@@ -321,5 +321,5 @@ def each_bounded(  # noqa: PLR0917 - plain data
         leaves.append(start)
         heapreplace(free, (end, start, count, worker))
         count += 1.0
-        push(start)
+        starts.append(start)
         choose(worker)
