@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import product
@@ -67,15 +67,12 @@ class Grid:
     points: tuple[Point, ...]
 
 
-def grid_of(
-    scenario: Scenario, vary: Sequence[str] | None = None, options: Mapping[str, Any] | None = None
-) -> Grid:
+def grid_of(scenario: Scenario, vary: Sequence[str] | None = None) -> Grid:
     """All points of a scenario's sweep.
 
     Args:
         scenario: as it was loaded.
         vary: ``path=values`` each, instead of the scenario's own sweep.
-        options: of the runs, as far as they decide results; they join the keys.
 
     Raises:
         ScenarioError: nothing is varied, or some point is no valid scenario.
@@ -91,7 +88,7 @@ def grid_of(
     wrong = 0
     for levels in product(*(factor.levels for factor in factors)):
         try:
-            points.append(_point(source, factors, levels, options or {}))
+            points.append(_point(source, factors, levels))
         except ScenarioError as error:
             problems += _moved(error, factors, levels)
             wrong += 1
@@ -102,14 +99,12 @@ def grid_of(
     return Grid(scenario, factors, tuple(points))
 
 
-def _point(
-    source: Source, factors: Sequence[Factor], levels: Sequence[Level], options: Mapping[str, Any]
-) -> Point:
+def _point(source: Source, factors: Sequence[Factor], levels: Sequence[Level]) -> Point:
     tree = twin(source.tree)
     tree.drop("sweep")
     for factor, level in zip(factors, levels, strict=True):
         set_value(tree, factor.path, factor.mark, twin(level.value), level.mark)
-    return Point(tuple(levels), judged(Source(tree, source.text, source.path)), _key(tree, options))
+    return Point(tuple(levels), judged(Source(tree, source.text, source.path)), _key(tree))
 
 
 def _moved(error: ScenarioError, factors: Sequence[Factor], levels: Sequence[Level]) -> Iterator[Problem]:
@@ -147,11 +142,11 @@ def _marks(value: Any) -> Iterator[Mark]:
             yield from _marks(each)
 
 
-def _key(tree: Branch, options: Mapping[str, Any]) -> str:
+def _key(tree: Branch) -> str:
     said = cleared(tree)
     for key in _NO_PART:
         said.drop(key)
-    parts = [_with_data(said), dict(options), SCHEMA_VERSION, version("messaging-sim")]
+    parts = [_with_data(said), SCHEMA_VERSION, version("messaging-sim")]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -14,15 +14,14 @@ from random import Random
 
 import pytest
 from compare import differences
-from hypothesis import HealthCheck, Phase, given, note, seed, settings
-from hypothesis import strategies as st
+from hypothesis import note
 
 from sim.accelerator import block, fetching, group_pool, working
 from sim.experiment.replication import simulate
 from sim.scenario.load import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
-from drawn import FAULTS, KINDS, draw_scenario
+from drawn import FAULTS, KINDS, draw_scenario, for_drawn
 from drawn import load as load_drawn
 
 ROOT = Path(__file__).parents[2]
@@ -61,17 +60,7 @@ def compare_drawn(part, examples, monkeypatch):
         monkeypatch.setattr(fetching, "MANY", 2)
         monkeypatch.setattr(working, "MANY", 2)
 
-    @seed(part)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**40))
-    def check(number):
-        random = Random(number)  # noqa: S311 - no secrets
+    def check(random):
         tree = blockable(draw_scenario(random), random)
         note(json.dumps(tree))
         scenario = load_drawn(tree)
@@ -87,7 +76,7 @@ def compare_drawn(part, examples, monkeypatch):
                     seen[fault["kind"], fault["target"].rpartition(".")[2]] += 1
             assert not differences(simulate(scenario, name, 0, "processes")[0], record)
 
-    check()
+    for_drawn(part, examples, check)
     return seen
 
 

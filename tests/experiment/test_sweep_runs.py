@@ -197,14 +197,6 @@ def test_a_point_without_a_steady_state() -> None:
     assert all(why.startswith("no steady state") for why in beyond["why"])
 
 
-def test_options_join_the_key() -> None:
-    """Options that decide results are part of a point's key."""
-    from sim.scenario.points import grid_of
-
-    scenario = sim.loads(SMALL)
-    assert grid_of(scenario).points[0].key != grid_of(scenario, options={"engine": "x"}).points[0].key
-
-
 def test_what_a_loaded_scenario_does_not_take() -> None:
     """Overrides, replications and a seed change a file; a value that YAML cannot hold is refused in words."""
     scenario = sim.loads(SMALL)

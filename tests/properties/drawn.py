@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from random import Random
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 import sim
 
@@ -30,6 +34,30 @@ def chance(random, probability):
 def span(random, low, high):
     """A duration between two bounds."""
     return seconds(random.uniform(low, high))
+
+
+def for_drawn(part, examples, check):
+    """Have Hypothesis draw whole numbers, the same for a part each time, and check what comes of each.
+
+    Args:
+        part: which of several lots.
+        examples: how many.
+        check: called with a :class:`random.Random` that begins at the drawn number.
+    """
+
+    @seed(part)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.integers(0, 2**40))
+    def check_one(number):
+        check(Random(number))  # noqa: S311 - no secrets
+
+    check_one()
 
 
 def draw_scenario(random, *, fault=None):

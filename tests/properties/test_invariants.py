@@ -10,9 +10,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from drawn import FAULTS, KINDS, draw_scenario, load
-from hypothesis import HealthCheck, Phase, given, note, seed, settings
-from hypothesis import strategies as st
+from drawn import FAULTS, KINDS, draw_scenario, for_drawn, load
+from hypothesis import note
 
 import sim.experiment.replication as replication_module
 from sim.analysis.lag import in_flight, visible
@@ -171,23 +170,14 @@ def check_metrics(record):
 
 
 def for_drawn_scenarios(part, examples, check):
-    """Have Hypothesis draw scenarios, always the same ones for a part, and check each of them."""
+    """Draw scenarios, always the same ones for a part, and check each of them."""
 
-    @seed(part)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**40))
-    def check_one(number):
-        tree = draw_scenario(Random(number))  # noqa: S311 - no secrets
+    def check_one(random):
+        tree = draw_scenario(random)
         note(json.dumps(tree))
         check(load(tree))
 
-    check_one()
+    for_drawn(part, examples, check_one)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
