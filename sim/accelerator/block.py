@@ -162,7 +162,7 @@ class Block:
                 taboos.append(fails[places])
                 continue
             if failed is None:
-                failed = np.full(self.size, -1)
+                failed = np.full(self.size, -1, dtype=np.int16)
             failed[fails[places] & (failed < 0)] = number
         return found, failed
 
@@ -292,7 +292,7 @@ class Block:
         if self._taboo is not None:
             is_careful |= self._taboo
         if chosen is not None:
-            failed = np.full(self.size, OUTLIVES) if self._failed is None else self._failed
+            failed = np.full(self.size, OUTLIVES, dtype=np.int16) if self._failed is None else self._failed
             self._find_failing(pool, failed, chosen & ~is_careful)
         is_any = bool(is_careful.any())
         self.is_plain = not (is_any or self.failing.each)

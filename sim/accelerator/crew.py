@@ -103,7 +103,8 @@ class Crew:
             for part, those in zip(parts, late, strict=True)
             if len(those)
         ]
-        in_order = np.sort(np.concatenate([part[0] for part in parts]))
+        in_order = np.concatenate([part[0] for part in parts])
+        in_order.sort()
         is_shared = in_order[1:] == in_order[:-1]
         if not is_shared.any():
             return

@@ -345,7 +345,8 @@ class Rough:
         """Write down all deliveries since the last time: attempts, busy time, what is applied."""
         if not self._noted:
             return
-        noted = np.array(self._noted, dtype=float).reshape(-1, _FIELDS + len(self._effects)).T.copy()
+        told = np.fromiter(self._noted, float, len(self._noted))
+        noted = told.reshape(-1, _FIELDS + len(self._effects)).T.copy()
         self._noted = []
         _, start, speed, crashes, made, good, before, orders = noted[:_FIELDS]
         copies = noted[0].astype(np.int64)

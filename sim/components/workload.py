@@ -412,7 +412,7 @@ def _unit_poisson(rng: np.random.Generator, total: float, size: int) -> Iterator
     """Points of a Poisson process of rate 1 in [0, total), the same whatever the size of the parts."""
     last = 0.0
     while last < total:
-        points = rng.exponential(1.0, size)
+        points = rng.standard_exponential(size)
         points[0] += last
         np.cumsum(points, out=points)
         last = float(points[-1])

@@ -54,7 +54,7 @@ class Spread(Block):
         if self.cv == 0:
             return np.full(count, self.mean_value)
         if self.distribution == "exponential":
-            return rng.exponential(self.mean_value, count)
+            return rng.standard_exponential(count) * self.mean_value  # as exponential(mean), but faster
         square = self.cv * self.cv
         if self.distribution == "gamma":
             return rng.gamma(1 / square, self.mean_value * square, count)

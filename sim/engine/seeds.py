@@ -23,7 +23,7 @@ _MIX_L, _MIX_R = np.uint32(0xCA01_F9DD), np.uint32(0x4973_F715)
 _SHIFT = np.uint32(16)
 _SEEDING = 8
 """Words of a seed of PCG64: four of 64 bits."""
-_BITS = 5
+_BITS = 7
 _AT_ONCE = 1 << _BITS
 """Keys that follow one another and are mixed in together."""
 _KEPT = 64
