@@ -64,7 +64,11 @@ class Columns:
         now = begun = starts + pool.hop if pool.hop else starts
         for effect, durations in zip(pool.effects, block.durations, strict=True):
             begun = now
-            now = begun + (durations if is_normal else durations / speeds)
+            if is_normal:
+                now = begun + durations
+            else:
+                now = durations / speeds
+                now += begun  # in place: fresh memory costs as much as the sum
             block.fill(hands.first_applied[effect], now)
             block.fill(hands.applications[effect], 1)
             pool.count_busy_times(begun, now, left_out)
@@ -74,7 +78,6 @@ class Columns:
         block.fill(self.ended, now)
         block.fill(self.fate, Outcome.APPLIED)
         if crew.ends is not None:
-            ends = now.copy()
-            ends[left_out] = np.nan
-            crew.note(ends, begun, starts)
+            now[left_out] = np.nan
+            crew.note(now, begun, starts)
         return now
