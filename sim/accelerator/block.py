@@ -171,7 +171,7 @@ class Block:
         positions = np.flatnonzero(chosen)
         effects, messages = failed[positions], self.messages[positions]
         seconds: list[NDArray[Any]] = []
-        failed_again = np.full(len(positions), -1)
+        failed_again = np.full(len(positions), -1, dtype=np.int16)
         for number, effect in enumerate(pool.effects):
             times, fails = np.empty(len(positions)), np.zeros(len(positions), dtype=bool)
             for attempt, those in enumerate((effects < number, effects >= number)):
@@ -233,7 +233,7 @@ class Block:
         return np.fromiter(self.starts, float, self.size)
 
     def workers(self) -> NDArray[Any]:
-        """Who took each message so far."""
+        """Who took each message: a view, to be let go before another one is delivered."""
         kind = np.uint8 if isinstance(self.chosen, bytearray) else np.int32
         return np.frombuffer(self.chosen, dtype=kind)
 
@@ -276,7 +276,7 @@ class Block:
     @cached_property
     def _fails_at(self) -> Sequence[int]:
         """At which effect each fails; -1 where it does not."""
-        return np.full(self.size, -1, dtype=np.int8).data if self._failed is None else self._failed.data
+        return np.full(self.size, -1, dtype=np.int16).data if self._failed is None else self._failed.data
 
     def _work(self, pool: Pool[Any], longest: float, *, may_outlive: bool) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""

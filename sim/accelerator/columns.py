@@ -50,7 +50,7 @@ class Columns:
         """Fill in all that the hot loop has delivered of a block, and that went well.
 
         Returns:
-            When the work on each was done, s; without meaning for the others.
+            When the work on each was done, s; without meaning for the others, and not to be written to.
         """
         starts, left_out = block.started.copy(), block.left_out
         starts[left_out] = block.visible[0]  # any number at which nothing stumbles

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from sim.accelerator import publishing
 from sim.accelerator.choice import Plan, choose
 from sim.accelerator.group_pool import GroupPool
@@ -62,11 +64,14 @@ def _keep_memory() -> list[float]:
     """What a block leaves behind serves the next one.
 
     Else the C library gives it back to the system and gets it again page by page, at 1 to 2 us each. It keeps
-    up to twice the size of the largest piece that was ever freed (``M_MMAP_THRESHOLD`` in mallopt(3)); that
-    this one is never written to costs nothing. Python does the same with the room of numbers, but keeps what
-    still holds one of them.
+    up to twice the size of the largest piece that was ever freed (``M_MMAP_THRESHOLD`` in mallopt(3)); this
+    one, which nobody writes to, costs nothing. Python does the same with the room of its numbers, unless one
+    of them is still there.
+
+    Returns:
+        A number in each part of such room, for the cache to hold on to.
     """
-    bytearray(4 << 20)
+    np.empty(4 << 20, dtype=np.uint8)
     return [float(number) for number in range(1 << 16)][:: 1 << 12]
 
 

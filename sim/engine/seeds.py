@@ -2,8 +2,8 @@
 
 A ``SeedSequence`` mixes the words of its key into a pool of four, one after the other, and draws the seed of
 a generator from the pool. Keys that differ in their last two words share all that goes before, and many of
-them can be mixed in together: a twelfth of the time that one ``SeedSequence`` after the other takes. NumPy
-guarantees that the algorithm stays what it is (O'Neill's ``seed_seq_fe``).
+them can be mixed in together, in a small part of the time that one ``SeedSequence`` after the other takes.
+NumPy guarantees that the algorithm stays what it is (O'Neill's ``seed_seq_fe``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SEEDING = 8
 _BITS = 7
 _AT_ONCE = 1 << _BITS
 """Keys that follow one another and are mixed in together."""
-_KEPT = 64
+_KEPT = 16
 """So many lots of keys are kept."""
 
 

@@ -1,4 +1,4 @@
-"""Scenarios drawn at random: a workload, services, options and faults, and all six architectures."""
+"""Scenarios drawn at random, with options and faults, in all six architectures, and what draws many."""
 
 from __future__ import annotations
 
