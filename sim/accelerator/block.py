@@ -60,6 +60,9 @@ class Failing:
     seconds: list[NDArray[Any]]
 
 
+_Attempts = tuple[NDArray[Any], NDArray[Any] | None]
+"""What they take, s at normal speed, and which fail; None where none does."""
+
 _NOWHERE = np.empty(0, dtype=np.int64)
 _NONE = Failing(_NOWHERE, _NOWHERE, [], [])
 
@@ -126,10 +129,10 @@ class Block:
         self.failing = _NONE
         if visible[-1] + longest * (1 - 1e-12) <= visible[-1]:  # such a timeout is lost in rounding
             may_fail = may_outlive = False
-        self.durations, self._failed = self._draw(pool, (low, high), places, taboos, may_fail)
+        firsts, self.durations, self._failed = self._draw(pool, (low, high), places, taboos, may_fail)
         self._taboo = np.logical_or.reduce(taboos) if taboos else None
         self._may_fail = may_fail
-        work = self._work(pool, longest, may_outlive=may_outlive)
+        work = self._work(pool, firsts, longest, may_outlive=may_outlive)
         self.stages: list[memoryview[float]] | None = None
         self.work = self._set_stages(pool, work)
         self.starts: list[float] = []  # to which appending takes a third of the time that it takes to arrays
@@ -144,13 +147,19 @@ class Block:
         places: Any,
         taboos: list[NDArray[Any]],
         may_fail: bool,
-    ) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
-        """First attempts, until one fails, and at which effect that is, if any; the unsure are taboo."""
+    ) -> tuple[list[_Attempts], list[NDArray[Any]], NDArray[Any] | None]:
+        """First attempts at each effect; what they take until one fails, and at which effect that is, if any.
+
+        The unsure are taboo, and so is what fails where it may not.
+        """
+        firsts: list[_Attempts] = []
         found: list[NDArray[Any]] = []
         failed: NDArray[Any] | None = None
         for number, effect in enumerate(pool.effects):
             times, fails, is_unsure = effect.first_outcomes(*numbers)
             times = times[places]
+            fails = None if fails is None else fails[places]
+            firsts.append((times, fails))
             if failed is not None:
                 times = np.where(failed >= 0, 0.0, times)
             found.append(times)
@@ -159,24 +168,27 @@ class Block:
             if fails is None:
                 continue
             if not may_fail:
-                taboos.append(fails[places])
+                taboos.append(fails)
                 continue
             if failed is None:
                 failed = np.full(self.size, -1, dtype=np.int16)
-            failed[fails[places] & (failed < 0)] = number
-        return found, failed
+            failed[fails & (failed < 0)] = number
+        return firsts, found, failed
 
-    def _find_failing(self, pool: Pool[Any], failed: NDArray[Any], chosen: NDArray[Any]) -> None:
+    def _find_failing(
+        self, pool: Pool[Any], firsts: list[_Attempts], failed: NDArray[Any], chosen: NDArray[Any]
+    ) -> None:
         """The chosen ones, which fail or may outlive, and what their second, or only, delivery comes to."""
         positions = np.flatnonzero(chosen)
         effects, messages = failed[positions], self.messages[positions]
         seconds: list[NDArray[Any]] = []
         failed_again = np.full(len(positions), -1, dtype=np.int16)
-        for number, effect in enumerate(pool.effects):
-            times, fails = np.empty(len(positions)), np.zeros(len(positions), dtype=bool)
-            for attempt, those in enumerate((effects < number, effects >= number)):
-                if those.any():
-                    times[those], fails[those] = effect.outcomes_at(messages[those], attempt)
+        for number, (effect, (first, fails_first)) in enumerate(zip(pool.effects, firsts, strict=True)):
+            times = first[positions]
+            fails = np.zeros(len(positions), dtype=bool) if fails_first is None else fails_first[positions]
+            those = effects >= number  # which were tried before
+            if those.any():
+                times[those], fails[those] = effect.outcomes_at(messages[those], 1)
             seconds.append(times)
             failed_again[fails & (failed_again < 0)] = number
         durations: list[tuple[float, ...]] = list(zip(*(times.tolist() for times in seconds), strict=True))
@@ -278,7 +290,9 @@ class Block:
         """At which effect each fails; -1 where it does not."""
         return np.full(self.size, -1, dtype=np.int16).data if self._failed is None else self._failed.data
 
-    def _work(self, pool: Pool[Any], longest: float, *, may_outlive: bool) -> NDArray[Any]:
+    def _work(
+        self, pool: Pool[Any], firsts: list[_Attempts], longest: float, *, may_outlive: bool
+    ) -> NDArray[Any]:
         """The last stage of each message; infinity where the hot loop must not take it."""
         slowest = self._slowest = min(worker.speed for worker in pool.workers)
         longest = self._longest = min(longest * (1 - 1e-12), _GREATEST)  # sums are rounded
@@ -293,7 +307,7 @@ class Block:
             is_careful |= self._taboo
         if chosen is not None:
             failed = np.full(self.size, OUTLIVES, dtype=np.int16) if self._failed is None else self._failed
-            self._find_failing(pool, failed, chosen & ~is_careful)
+            self._find_failing(pool, firsts, failed, chosen & ~is_careful)
         is_any = bool(is_careful.any())
         self.is_plain = not (is_any or self.failing.each)
         return np.where(is_careful, np.inf, self.durations[-1]) if is_any else self.durations[-1]
