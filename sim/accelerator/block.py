@@ -118,12 +118,15 @@ class Block:
         may_outlive: bool = False,
     ) -> None:
         self.messages, self.size, self.first = messages, len(messages), first
-        self._rows = rows_of(messages)
-        low, high = int(messages.min()), int(messages.max()) + 1
+        self._rows = rows = rows_of(messages)
+        if isinstance(rows, slice):
+            low, high, places = rows.start, rows.stop, slice(None)
+        else:
+            low, high = int(messages.min()), int(messages.max()) + 1
+            places = messages - low
         self.times = floats(times)
         self.seen = visible
         self.visible = self.times if visible is times else floats(visible)
-        places = slice(None) if isinstance(self._rows, slice) else messages - low
         taboos = [] if careful is None else [careful]
         taboos += [hit_by_chance(condition, low, high, messages) for condition in pool.conditions]
         self.failing = _NONE

@@ -389,7 +389,7 @@ class Pool(Generic[Item]):
             else:
                 spent = np.maximum(np.minimum(done, high) - np.maximum(begun, low), 0.0)
             if left_out is not None:
-                these = slice(*np.searchsorted(left_out, (first, stop)))
+                these = slice(*left_out.searchsorted((first, stop)))
                 spent[left_out[these] - first] = 0.0
             self._add_up(spent)
 
