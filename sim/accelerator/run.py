@@ -60,19 +60,14 @@ def run(site: Site, horizon: float) -> dict[str, str]:
 
 
 @cache
-def _keep_memory() -> list[float]:
+def _keep_memory() -> None:
     """What a block leaves behind serves the next one.
 
     Else the C library gives it back to the system and gets it again page by page, at 1 to 2 us each. It keeps
     up to twice the size of the largest piece that was ever freed (``M_MMAP_THRESHOLD`` in mallopt(3)); this
-    one, which nobody writes to, costs nothing. Python does the same with the room of its numbers, unless one
-    of them is still there.
-
-    Returns:
-        A number in each part of such room, for the cache to hold on to.
+    one, which nobody writes to, costs nothing.
     """
     np.empty(4 << 20, dtype=np.uint8)
-    return [float(number) for number in range(1 << 16)][:: 1 << 12]
 
 
 Blocks = QueuePool | GroupPool | PushPool | RequestPool
